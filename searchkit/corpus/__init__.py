@@ -1,0 +1,1 @@
+"""Files -> documents, queries, judgements and runs."""

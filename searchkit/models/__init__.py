@@ -1,0 +1,1 @@
+"""Names -> loaded encoders and cross-encoders."""

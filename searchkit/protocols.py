@@ -1,0 +1,91 @@
+"""What a stage must be able to do. Every verb takes a batch and returns a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias
+
+import pyarrow as pa
+
+from searchkit.types import Doc, Mask, Ranking, Row, Scores, TermRuns, Vectors
+
+Progress: TypeAlias = Callable[[int, int], None]  # (done, total); total 0 where it is unknown
+
+
+class Analyzer(Protocol):
+    @property
+    def config(self) -> dict[str, Any]:
+        """What names this analyzer and its parameters: stored in the index, JSON."""
+        ...
+
+    def runs(self, texts: pa.Array) -> TermRuns:
+        """The terms of every text of a string array, as ids."""
+        ...
+
+    def terms(self, text: str) -> list[str]:
+        """Index terms of one text, in order, repeats kept; the same as in a batch."""
+        ...
+
+
+class Encoder(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that shapes a vector: an index built with one encoder refuses another."""
+        ...
+
+    @property
+    def max_tokens(self) -> int: ...
+
+    def passage(self, doc: Doc) -> str:
+        """The exact text that stands for the document."""
+        ...
+
+    def n_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Length of each text in tokens before truncation, special tokens included."""
+        ...
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors: ...
+    def encode_docs(self, texts: Sequence[str]) -> Vectors: ...
+
+
+class Retriever(Protocol):
+    def retrieve(
+        self, queries: Sequence[str], k: int, allowed: Mask | None = None
+    ) -> list[Ranking]:
+        """The k best rows of each query among the allowed ones."""
+        ...
+
+
+class PairScorer(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def max_tokens(self) -> int: ...
+
+    def passage(self, doc: Doc) -> str:
+        """The exact text that stands for the document."""
+        ...
+
+    def n_tokens(self, query: str, passages: Sequence[str]) -> list[int]:
+        """Length of each pair in tokens before truncation, special tokens included."""
+        ...
+
+    def score(self, query: str, passages: Sequence[str]) -> Scores:
+        """Relevance of each passage: (n,) float32, higher is better, unbounded.
+
+        A score does not depend on the other passages of the call.
+        """
+        ...
+
+
+class Fuser(Protocol):
+    def __call__(self, rankings: Sequence[Ranking], k: int, /) -> Ranking: ...
+
+
+class DocLookup(Protocol):
+    def __len__(self) -> int: ...
+    def __getitem__(self, row: Row, /) -> Doc: ...

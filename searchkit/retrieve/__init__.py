@@ -1,0 +1,1 @@
+"""Queries -> first-stage rankings."""

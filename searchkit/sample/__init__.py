@@ -1,0 +1,1 @@
+"""The bundled sample: abstracts, queries and judgements written for searchkit."""

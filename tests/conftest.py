@@ -1,0 +1,34 @@
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from searchkit.types import Ranking
+
+DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
+
+
+def ranking(scores: Mapping[int, float], k: int = 100) -> Ranking:
+    rows = np.array(list(scores), dtype=np.int64)
+    return Ranking.top(rows, np.array(list(scores.values()), dtype=np.float32), k)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory, monkeypatch):
+    """A SEARCHKIT_HOME of its own for each test, so that none sees another's stamps."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("SEARCHKIT_HOME", str(folder))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return folder
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of real collections; its tests carry the mark `data`."""
+    if not DATA.is_dir():
+        if os.environ.get("SEARCHKIT_REQUIRE_DATA"):
+            pytest.fail("../shared/data is missing and SEARCHKIT_REQUIRE_DATA is set")
+        pytest.skip("../shared/data is absent")
+    return DATA.resolve()
