@@ -1,0 +1,162 @@
+"""Texts -> runs of term ids, vectorised: all the work on words is done once a distinct word."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import Stemmer
+from numpy.typing import NDArray
+
+from searchkit.analyze.languages import normalise, stop_words
+from searchkit.analyze.scientific import strip_markers, words
+from searchkit.errors import ConfigError
+from searchkit.types import TermRuns
+
+MAX_TERM_BYTES = 64  # longer words (a pasted URL, a sequence of bases) are cut, on both sides
+
+
+def analyzer_names() -> list[str]:
+    """`plain` (no stop words, no stemming) and every language that Snowball stems."""
+    return ["plain", *Stemmer.algorithms()]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """Texts cut at spaces: text i owns ids[starts[i] : starts[i + 1]] into the dictionary."""
+
+    starts: NDArray[np.int64]
+    ids: NDArray[np.int32]
+    dictionary: pa.Array
+
+
+@dataclass(frozen=True)
+class TextAnalyzer:
+    """An analyzer by name; the stop words travel in `config`, so that lists may change."""
+
+    name: str
+    stop: frozenset[str] = field(repr=False)
+
+    @classmethod
+    def named(cls, name: str) -> TextAnalyzer:
+        if name not in analyzer_names():
+            near = get_close_matches(name, analyzer_names(), 1) or ["english"]
+            raise ConfigError(f"there is no analyzer {name!r}. Did you mean {near[0]!r}?")
+        return cls(name, frozenset(stop_words(name)))
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> TextAnalyzer:
+        return cls(cls.named(config["name"]).name, frozenset(config["stop_words"]))
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {"name": self.name, "stop_words": sorted(self.stop)}
+
+    def runs(self, texts: pa.Array) -> TermRuns:
+        growing = GrowingVocabulary(self)
+        return TermRuns(*growing.add(cut(texts)), growing.terms)
+
+    def terms(self, text: str) -> list[str]:
+        found = self.runs(pa.array([text], type=pa.large_string()))
+        return [found.vocabulary[i] for i in found.ids]
+
+    def terms_of_chunks(self, chunks: pa.Array) -> pa.ListArray:
+        """The terms of each distinct chunk: (n,) list<string>, most of length 0 or 1."""
+        parts = pc.split_pattern(normalise(words(chunks), self.name), " ")
+        flat = parts.flatten().dictionary_encode()
+        stems = self._stems(flat.dictionary)
+        terms = pa.array(stems, type=pa.large_string()).take(flat.indices)
+        counts, starts = np.diff(parts.offsets.to_numpy()), parts.offsets.to_numpy()
+        kept = terms.is_valid().to_numpy(zero_copy_only=False)
+        running = np.concatenate([[0], np.cumsum(kept)])
+        offsets = running[starts - starts[0]] if len(counts) else np.zeros(1, np.int64)
+        return pa.LargeListArray.from_arrays(pa.array(offsets), terms.drop_null())
+
+    def _stems(self, distinct: pa.Array) -> list[str | None]:
+        """Stem of each word, None for stop words and the empty word."""
+        spelled = [_cut_bytes(word) for word in distinct.to_pylist()]
+        stems = self._stemmer.stemWords(spelled) if self._stemmer else spelled
+        stop = self._stop
+        return [
+            stem if word and stem and word not in stop else None
+            for word, stem in zip(spelled, stems, strict=True)
+        ]
+
+    @cached_property
+    def _stop(self) -> frozenset[str]:
+        """The stop words as words look after normalisation."""
+        spelled = normalise(words(pa.array(sorted(self.stop), type=pa.large_string())), self.name)
+        return frozenset(spelled.to_pylist())
+
+    @cached_property
+    def _stemmer(self) -> Any:  # noqa: ANN401 - PyStemmer has no types
+        return None if self.name == "plain" else Stemmer.Stemmer(self.name, 0)
+
+
+def cut(texts: pa.Array) -> Chunks:
+    """Texts -> chunks between ASCII spaces. Releases the GIL, so threads may cut side by side."""
+    parts = pc.ascii_split_whitespace(strip_markers(texts))
+    starts = parts.offsets.to_numpy().astype(np.int64)
+    encoded = parts.flatten().dictionary_encode()
+    return Chunks(starts - starts[0], encoded.indices.to_numpy(), encoded.dictionary)
+
+
+class GrowingVocabulary:
+    """Chunks seen so far and what they mean, shared by the batches of one segment."""
+
+    def __init__(self, analyzer: TextAnalyzer) -> None:
+        self._analyzer = analyzer
+        self._chunk_ids: dict[str, int] = {}
+        self._term_ids: dict[str, int] = {}
+        self._starts = np.zeros(1, np.int64)  # chunk c means terms _flat[_starts[c] : _starts[c+1]]
+        self._flat = np.empty(0, np.int32)
+
+    @property
+    def terms(self) -> list[str]:
+        """Every term, in order of first occurrence."""
+        return list(self._term_ids)
+
+    def add(self, chunks: Chunks) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """The terms of each text: (n_texts + 1,) starts and (n_terms,) ids."""
+        return self.expand(chunks, self.learn(chunks.dictionary))
+
+    def learn(self, dictionary: pa.Array) -> NDArray[np.int64]:
+        """Chunk ids of a dictionary, (n,); what was never seen is analysed now."""
+        known, spelled = self._chunk_ids, dictionary.to_pylist()
+        fresh = [chunk for chunk in spelled if chunk not in known]
+        if fresh:
+            self._analyse(fresh)
+        return np.fromiter((known[chunk] for chunk in spelled), np.int64, len(spelled))
+
+    def expand(
+        self, chunks: Chunks, chunk_ids: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Runs of chunks -> runs of terms. Touches nothing shared but arrays that only grow."""
+        starts, flat = self._starts, self._flat
+        sizes_by_chunk = starts[chunk_ids + 1] - starts[chunk_ids]
+        first = starts[chunk_ids]
+        sizes = sizes_by_chunk[chunks.ids]
+        ends = np.concatenate([[0], np.cumsum(sizes)])
+        within = np.arange(ends[-1]) - np.repeat(ends[:-1], sizes)
+        return ends[chunks.starts], flat[np.repeat(first[chunks.ids], sizes) + within]
+
+    def _analyse(self, fresh: list[str]) -> None:
+        terms = self._analyzer.terms_of_chunks(pa.array(fresh, type=pa.large_string()))
+        ids = self._term_ids
+        flat = [ids.setdefault(term, len(ids)) for term in terms.values.to_pylist()]
+        offsets = terms.offsets.to_numpy()
+        self._starts = np.concatenate([self._starts, self._starts[-1] + offsets[1:]])
+        self._flat = np.concatenate([self._flat, np.array(flat, np.int32)])
+        for chunk in fresh:
+            self._chunk_ids[chunk] = len(self._chunk_ids)
+
+
+def _cut_bytes(word: str) -> str:
+    if len(word) <= MAX_TERM_BYTES // 4:
+        return word
+    return word.encode()[:MAX_TERM_BYTES].decode(errors="ignore")

@@ -1,0 +1,108 @@
+"""Chunks of scientific text (what stands between spaces) -> the words in them.
+
+One rule for documents and queries, so that the many spellings of one thing meet:
+`$\\Lambda$CDM`, `ΛCDM` and `LambdaCDM` are `lambda cdm`; `H_0`, `H₀` and `$H_{0}$` are `h0`;
+`TiO$_2$` is `tio2`; `SARS-CoV-2` and `SARS-CoV2` are `sars cov 2`; `NGC4258` is `ngc 4258`;
+`1,000` is `1000` and `0.05` stays whole. Citation commands and markers leave nothing.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+LETTERS = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho "
+    "sigma tau upsilon phi chi psi omega"
+).split()
+_SMALL = "αβγδεζηθικλμνξοπρστυφχψω"
+_LARGE = "ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩ"
+_GREEK = dict(zip(_SMALL + _LARGE, LETTERS * 2, strict=True))
+_GREEK |= {"ϵ": "epsilon", "ϑ": "theta", "ϕ": "phi", "ϱ": "rho", "ς": "sigma", "ϖ": "pi"}
+
+# whole constructs that hold spaces of their own; looked for only in texts with their first letters
+_MARKERS = (
+    ("MATH", r"\[ ?MATH ?_ ?tex ?="),
+    ("cit", r"\\(?:no)?cit[a-zA-Z]*\*?(?:\[[^\]]*\])*\{[^}]*\}"),
+    ("<", r"</?[a-zA-Z]{1,12}[0-9]?/?>"),
+    ("##", r" ?##"),
+)
+
+# names short or common enough to stand inside other words (pi, eta, mu) are left alone
+_LONG = "alpha|beta|gamma|delta|epsilon|theta|kappa|lambda|sigma|omega"
+_LETTER = r"[A-Za-z\x{80}-\x{10ffff}]"  # \pL takes RE2 a millisecond to compile, each time
+_POINT = "\x1f"  # stands for a decimal point while signs become spaces
+_STEPS = (  # (pattern, replacement), each run over the whole vocabulary
+    (r"[\x00-\x1f]", " "),
+    (rf"^((?i:{_LONG}))([A-Z0-9])", r"\1 \2"),
+    (rf"([A-Z0-9])({_LONG})", r"\1 \2 "),
+    (rf"({_LETTER})'s\b", r"\1"),
+    (r"([0-9]),([0-9]{3})", r"\1\2"),
+    (r"([0-9])\.([0-9])", rf"\1{_POINT}\2"),
+    (rf"({_LETTER}{_LETTER})([0-9])", r"\1 \2"),
+)
+_ASCII_SIGNS = r"[\x00-\x1e\x20-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+"
+_SIGNS = rf"[^\pL\pN\pM{_POINT}]+"
+
+_COMMAND = re.compile(r"\\([a-zA-Z]+)\*?")
+_GREEK_RUN = re.compile(r"[\u0370-\u03ff]+")
+_UNDERSCORE = re.compile(r"([^\W\d_]{2,})_+([^\W\d_]{2,})")
+_GLUE = re.compile(r"[\^_{}$]")
+
+
+def strip_markers(texts: pa.Array) -> pa.Array:
+    """Texts without citation commands, inline tags, math labels and word-piece marks."""
+    for first_letters, pattern in _MARKERS:
+        marked = pc.match_substring(texts, first_letters)
+        if pc.any(marked).as_py():
+            bare = pc.replace_substring_regex(texts.filter(marked), pattern, " ")
+            texts = pc.replace_with_mask(texts, marked, bare)
+    return texts
+
+
+def words(chunks: pa.Array) -> pa.Array:
+    """What each chunk says: words in lower case between single spaces, accents kept.
+
+    chunks: (n,) large_string without null -> (n,) large_string; a chunk of signs gives "".
+    """
+    odd = pc.match_substring_regex(chunks, r"[^\x00-\x7F]|[\\$^_{}]")
+    if pc.any(odd).as_py():
+        plain = pc.utf8_normalize(chunks.filter(odd), form="NFKC").to_pylist()
+        mended = pa.array([_untangle(chunk) for chunk in plain], type=pa.large_string())
+        chunks = pc.replace_with_mask(chunks, odd, mended)
+    for pattern, replacement in _STEPS:
+        chunks = pc.replace_substring_regex(chunks, pattern, replacement)
+    signs = _ASCII_SIGNS if pc.all(pc.string_is_ascii(chunks)).as_py() else _SIGNS
+    spelled = pc.replace_substring_regex(pc.utf8_lower(chunks), signs, " ")
+    return pc.utf8_trim_whitespace(pc.replace_substring(spelled, _POINT, "."))
+
+
+def fold_accents(texts: pa.Array) -> pa.Array:
+    """Letters without their accents: Poincaré -> Poincare."""
+    accented = pc.match_substring_regex(texts, r"[^\x00-\x7F]")
+    if not pc.any(accented).as_py():
+        return texts
+    apart = pc.utf8_normalize(texts.filter(accented), form="NFKD")
+    bare = pc.replace_substring_regex(apart, r"[\x{0300}-\x{036f}]", "")
+    return pc.replace_with_mask(texts, accented, pc.utf8_normalize(bare, form="NFKC"))
+
+
+def _untangle(chunk: str) -> str:
+    """A chunk without LaTeX, its Greek letters spelled out, its indices joined to their symbol."""
+    chunk = chunk.replace("’", "'").replace("\u00ad", "").replace("\u2212", "-")
+    if "\\" in chunk:
+        chunk = _COMMAND.sub(_spell_command, chunk)
+    chunk = _GREEK_RUN.sub(_spell_letters, chunk)
+    return _GLUE.sub("", _UNDERSCORE.sub(r"\1 \2", chunk))
+
+
+def _spell_command(command: re.Match[str]) -> str:
+    name = command[1].removeprefix("var")
+    return f" {name.lower()} " if name.lower() in LETTERS else " "
+
+
+def _spell_letters(run: re.Match[str]) -> str:
+    # one or two letters are symbols; more are a Greek word
+    return run[0] if len(run[0]) > 2 else "".join(f" {_GREEK.get(c, c)} " for c in run[0])

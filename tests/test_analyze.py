@@ -1,0 +1,103 @@
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import Stemmer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from searchkit.analyze.analyzer import GrowingVocabulary, TextAnalyzer, analyzer_names, cut
+from searchkit.errors import ConfigError
+
+ENGLISH = TextAnalyzer.named("english")
+PLAIN = TextAnalyzer.named("plain")
+
+SAME = [  # spellings of one thing, and the terms they all become under `plain`
+    (["$\\Lambda$CDM", "ΛCDM", "LambdaCDM", "Lambda-CDM", "\\Lambda CDM"], "lambda cdm"),
+    (["H_0", "$H_0$", "$H_{0}$", "H₀", "H0", "h0"], "h0"),
+    (["TiO$_2$", "TiO2", "TiO_2", "TiO₂", "TiO-2"], "tio 2"),
+    (["SARS-CoV-2", "SARS-CoV2", "SARS CoV 2", "sars\u2010cov\u20112"], "sars cov 2"),
+    (["NGC 4258", "NGC4258", "NGC-4258", "(NGC 4258)"], "ngc 4258"),
+    (["TGF-β1", "TGFβ1", "TGFbeta1", "TGF-beta 1", "TGF-$\\beta_1$"], "tgf beta 1"),
+    (["H$\\alpha$", "Hα", "H-alpha", "Halpha", "H\\alpha"], "h alpha"),
+    (["α-synuclein", "alpha-synuclein", "$\\alpha$-Synuclein"], "alpha synuclein"),
+    (["p53", "P53", "(p53)", "p53,"], "p53"),
+    (["IL-6", "IL6", "IL 6"], "il 6"),
+    (["1,000", "1000"], "1000"),
+    (["0.05", "0.05,", "(0.05)"], "0.05"),
+    (["Alzheimer's", "Alzheimer’s", "alzheimer"], "alzheimer"),
+    (["Poincaré", "Poincare", "Poincar\u0065\u0301"], "poincare"),
+    (["[MATH_tex=z \\sim 2]", "[ MATH _ tex = z \\sim 2 ]", "$z \\sim 2$", "z 2"], "z 2"),
+    (["gas <CIT> flows", "gas \\citep{Curie et al. 1903; Bell} flows", "gas flows"], "gas flows"),
+    (["co-authored", "co authored"], "co authored"),
+    (["max_pool", "max pool", "max-pool"], "max pool"),
+    (["dark~matter", "dark matter", "dark\u00a0matter", "dark\u2009matter"], "dark matter"),
+    (["\ufb01lament", "filament", "fila\u00adment"], "filament"),
+    (["Ελλάδα"], "ελλαδα"),
+    (["\\textit{in vitro}", "in vitro"], "in vitro"),
+    (["5\\%", "5%", "5 %"], "5"),
+    (["", " ", "...", "$", "\\", "{}", "\x1f", "\x00"], ""),
+]
+
+
+@pytest.mark.parametrize(("spellings", "terms"), SAME, ids=[terms for _, terms in SAME])
+def test_spellings_of_one_thing_meet(spellings, terms):
+    assert {" ".join(PLAIN.terms(text)) for text in spellings} == {terms}
+
+
+@given(st.lists(st.text(max_size=60), max_size=8))
+def test_a_text_has_the_same_terms_alone_and_in_a_batch(texts):
+    starts, ids, vocabulary = ENGLISH.runs(pa.array(texts, type=pa.large_string()))
+    batch = [[vocabulary[i] for i in ids[a:b]] for a, b in pairwise(starts)]
+    assert batch == [ENGLISH.terms(text) for text in texts]
+
+
+@given(st.lists(st.lists(st.sampled_from("graph IL-6 the neural 0.5 ΛCDM".split()), max_size=5)))
+def test_a_vocabulary_that_grows_by_batches_gives_the_terms_of_each(batches):
+    growing = GrowingVocabulary(ENGLISH)
+    for batch in batches:
+        starts, ids = growing.add(cut(pa.array([" ".join(batch)], type=pa.large_string())))
+        assert starts.tolist() == [0, len(ids)]
+        assert [growing.terms[i] for i in ids] == ENGLISH.terms(" ".join(batch))
+
+
+def test_english_stems_and_drops_function_words():
+    assert ENGLISH.terms("The galaxies were observed with telescopes") == [
+        *Stemmer.Stemmer("english").stemWords(["galaxies", "observed", "telescopes"])
+    ]
+
+
+def test_arabic_spellings_meet():
+    arabic = TextAnalyzer.named("arabic")
+    assert arabic.terms("المَدْرَسَةُ") == arabic.terms("المدرسة") == arabic.terms("المـــدرسه")
+    assert arabic.terms("أحمد") == arabic.terms("احمد")
+    assert arabic.terms("٢٠١٨") == ["2018"]
+    assert arabic.terms("في إلى من") == []
+
+
+@pytest.mark.parametrize("name", analyzer_names())
+def test_every_language_comes_back_from_its_config(name):
+    analyzer = TextAnalyzer.named(name)
+    again = TextAnalyzer.from_config(analyzer.config)
+    text = "Searching 3 galaxies, naïve Häuser, les étoiles, исследования"
+    assert again.terms(text) == analyzer.terms(text)
+    assert len(analyzer.terms(text)) >= 4
+
+
+def test_an_unknown_analyzer_names_the_nearest():
+    with pytest.raises(ConfigError, match="Did you mean 'english'"):
+        TextAnalyzer.named("englich")
+
+
+def test_long_words_are_cut_alike_on_both_sides():
+    word = "ACGT" * 100
+    assert PLAIN.terms(word) == PLAIN.terms(word + "TTTT") == [word[:64].lower()]
+    assert len(PLAIN.terms("é" * 100)[0].encode()) <= 64
+
+
+def test_no_text_gives_no_runs():
+    starts, ids, vocabulary = ENGLISH.runs(pa.array([], type=pa.large_string()))
+    assert starts.tolist() == [0]
+    assert ids.dtype == np.int32
+    assert (len(ids), vocabulary) == (0, [])
