@@ -1,0 +1,75 @@
+"""The terms of a segment in order, looked up by search and not by a table in memory."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+TERMS, PREFIXES = "terms.arrow", "term_prefixes.npy"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TermTable:
+    """Terms sorted by their UTF-8 bytes; the first 8 bytes of each, as a number, lead to it."""
+
+    texts: pa.Array  # (n_terms,) large_string
+    prefixes: NDArray[np.uint64]  # (n_terms,) ascending
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def find(self, terms: Sequence[str]) -> NDArray[np.int64]:
+        """Id of each term, -1 where the segment does not hold it: (len(terms),) int64."""
+        wanted = _prefixes(terms)
+        first = np.searchsorted(self.prefixes, wanted, "left")
+        last = np.searchsorted(self.prefixes, wanted, "right")
+        found = [
+            self._within(term, int(low), int(high))
+            for term, low, high in zip(terms, first, last, strict=True)
+        ]
+        return np.array(found, np.int64)
+
+    def _within(self, term: str, low: int, high: int) -> int:
+        at = bisect_left(_Window(self.texts), term.encode(), low, high)
+        return at if at < high and self.texts[at].as_py() == term else -1
+
+    @staticmethod
+    def write(folder: Path, terms: Sequence[str]) -> None:
+        texts = pa.record_batch([pa.array(terms, pa.large_string())], names=["term"])
+        with (
+            pa.OSFile(str(folder / TERMS), "wb") as sink,
+            pa.ipc.new_file(sink, texts.schema) as file,
+        ):
+            file.write_batch(texts)
+        np.save(folder / PREFIXES, _prefixes(terms), allow_pickle=False)
+
+    @classmethod
+    def open(cls, folder: Path) -> TermTable:
+        texts = pa.ipc.open_file(pa.memory_map(str(folder / TERMS))).get_batch(0).column(0)
+        prefixes = np.load(folder / PREFIXES, allow_pickle=False)
+        return cls(texts, prefixes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Terms as bytes, for bisect: their order is that of bytes."""
+
+    texts: pa.Array
+
+    def __getitem__(self, at: int) -> bytes:
+        spelled: str = self.texts[at].as_py()
+        return spelled.encode()
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def _prefixes(terms: Sequence[str]) -> NDArray[np.uint64]:
+    eight = b"".join(term.encode()[:8].ljust(8, b"\0") for term in terms)
+    return np.frombuffer(eight, ">u8").astype(np.uint64)

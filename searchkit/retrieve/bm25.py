@@ -1,0 +1,279 @@
+"""Queries -> rankings by BM25, over the postings of all segments as if they were one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from searchkit.analyze.analyzer import TextAnalyzer
+from searchkit.index.postings import Postings
+from searchkit.retrieve.bm25_formula import BM25Params, Collection, curve, idf, okapi_floor
+from searchkit.types import Mask, Match, Ranking, Rows, Scores
+
+Engine = Literal["auto", "numpy", "kernel"]
+_KERNEL = "searchkit.retrieve.bm25_kernel"
+_KERNEL_PAYS = 20_000_000  # queries x documents from which compiling or loading it is worth it
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalPart:
+    """The postings of one segment and the global row of its first document."""
+
+    base: int
+    postings: Postings
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedTerms:
+    """One query: its distinct terms that some document holds, in order of first occurrence."""
+
+    terms: tuple[str, ...]
+    weights: NDArray[np.float64]  # (n,) occurrences in the query x idf
+    ids: NDArray[np.int64]  # (n_parts, n) term of each segment, -1 where it has none
+
+
+class BM25Retriever:
+    """BM25 whose parameters are chosen now; two engines, the same bits."""
+
+    def __init__(
+        self,
+        parts: Sequence[LexicalPart],
+        *,
+        analyzer: TextAnalyzer,
+        params: BM25Params | None = None,
+        engine: Engine = "auto",
+    ) -> None:
+        self.parts, self.analyzer = parts, analyzer
+        self.params, self.engine = params or BM25Params(), engine
+
+    def retrieve(
+        self, queries: Sequence[str], k: int, allowed: Mask | None = None
+    ) -> list[Ranking]:
+        """Only documents with a term of the query are returned."""
+        weighted = self.weigh(queries)
+        if not self._runs_kernel(weighted):
+            return [self._by_numpy(query, k, allowed) for query in weighted]
+        slices = np.array_split(np.arange(len(weighted)), min(len(weighted), _threads()))
+        work = [[weighted[i] for i in part] for part in slices]
+        if len(work) == 1:
+            return self._by_kernel(work[0], k, allowed)
+        with ThreadPoolExecutor(len(work)) as pool:
+            done = pool.map(lambda part: self._by_kernel(part, k, allowed), work)
+            return [ranking for part in done for ranking in part]
+
+    def weigh(self, queries: Sequence[str]) -> list[WeightedTerms]:
+        """Analyse the queries together and look their terms up once."""
+        starts, ids, vocabulary = self.analyzer.runs(pa.array(queries, pa.large_string()))
+        found = self._find(vocabulary)
+        dfs = self._dfs(found)
+        idfs = np.array([self._idf(int(df)) for df in dfs], np.float64)
+        weighted = []
+        for start, stop in pairwise(starts):
+            terms, first, times = np.unique(ids[start:stop], return_index=True, return_counts=True)
+            order = [i for i in np.argsort(first) if dfs[terms[i]] > 0]
+            terms, times = terms[order], times[order]
+            names = tuple(vocabulary[t] for t in terms)
+            weighted.append(WeightedTerms(names, times * idfs[terms], found[:, terms]))
+        return weighted
+
+    def matches(self, query: str, rows: Rows) -> list[tuple[Match, ...]]:
+        """What each query term gives to each row, in query order; rows without one get ()."""
+        weighted = self.weigh([query])[0]
+        shares = self._contributions(weighted, rows)
+        return [
+            tuple(
+                Match(term, float(share))
+                for term, share in zip(weighted.terms, of_row, strict=True)
+                if not np.isnan(share)
+            )
+            for of_row in shares
+        ]
+
+    def score_rows(self, query: str, rows: Rows) -> Scores:
+        """Scores of given rows, 0 where no term matches: (n,) float32."""
+        sums = np.zeros(len(rows))
+        for share in self._contributions(self.weigh([query])[0], rows).T:
+            sums += np.nan_to_num(share)
+        return sums.astype(np.float32)
+
+    # -- weights ---------------------------------------------------------------------------
+
+    @cached_property
+    def collection(self) -> Collection:
+        lengths = [part.postings.lengths.sum(axis=1, dtype=np.int64) for part in self.parts]
+        titles, texts = np.sum(lengths, axis=0).tolist() if lengths else (0, 0)
+        return Collection(sum(part.postings.n_docs for part in self.parts), titles, texts)
+
+    def _find(self, vocabulary: Sequence[str]) -> NDArray[np.int64]:
+        found = [part.postings.terms.find(vocabulary) for part in self.parts]
+        return np.array(found, np.int64).reshape(len(self.parts), len(vocabulary))
+
+    def _dfs(self, found: NDArray[np.int64]) -> NDArray[np.int64]:
+        dfs = np.zeros(found.shape[1], np.int64)
+        for part, ids in zip(self.parts, found, strict=True):
+            here, starts = ids >= 0, part.postings.starts
+            dfs[here] += starts[ids[here] + 1] - starts[ids[here]]
+        return dfs
+
+    def _idf(self, df: int) -> float:
+        if df == 0:
+            return 0.0
+        found = idf(self.params.variant, self.collection.n_docs, df)
+        return self._okapi_floor if self.params.variant == "okapi" and found < 0 else found
+
+    @cached_property
+    def _okapi_floor(self) -> float:
+        names = pa.chunked_array([part.postings.terms.texts for part in self.parts])
+        dfs = np.concatenate([np.diff(part.postings.starts) for part in self.parts])
+        merged = pa.table({"term": names, "df": dfs}).group_by("term").aggregate([("df", "sum")])
+        return okapi_floor(self.collection.n_docs, merged["df_sum"].to_numpy())
+
+    @cached_property
+    def _curve(self) -> NDArray[np.float64]:
+        shape = curve(self.params)
+        return np.array([shape.floor, shape.gain, shape.p_by_q])
+
+    @cached_property
+    def _fields(self) -> NDArray[np.float64]:
+        return np.array([self.params.title_weight, self.params.text_weight])
+
+    @cached_property
+    def _qs(self) -> list[NDArray[np.float64]]:
+        """The length norm of every document, by segment."""
+        mean, shape = self.collection.mean_length(self.params), curve(self.params)
+        return [shape.q(part.postings.lengths, self.params, mean) for part in self.parts]
+
+    def _frequencies(self, postings: Postings, place: slice) -> NDArray[np.float64]:
+        counts, title_counts = postings.exact_counts(place)
+        if not self.params.weighs_fields:
+            return counts.astype(np.float64)
+        title, text = self._fields
+        weighted: NDArray[np.float64] = title * title_counts + text * (counts - title_counts)
+        return weighted
+
+    # -- numpy -----------------------------------------------------------------------------
+
+    def _by_numpy(self, query: WeightedTerms, k: int, allowed: Mask | None) -> Ranking:
+        rows, scores = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
+        for n, part in enumerate(self.parts):
+            sums, held = self._sums(query, n)
+            if allowed is not None:
+                held &= allowed[part.base : part.base + len(held)]
+            found = np.flatnonzero(held)
+            rows.append(found + part.base)
+            scores.append(sums[found].astype(np.float32))
+        return Ranking.top(np.concatenate(rows), np.concatenate(scores), k)
+
+    def _sums(self, query: WeightedTerms, n: int) -> tuple[NDArray[np.float64], Mask]:
+        postings, q, shape = self.parts[n].postings, self._qs[n], curve(self.params)
+        sums, held = np.zeros(postings.n_docs), np.zeros(postings.n_docs, np.bool_)
+        for term, weight in zip(query.ids[n], query.weights, strict=True):
+            if term < 0:
+                continue
+            place = slice(int(postings.starts[term]), int(postings.starts[term + 1]))
+            tf, rows = self._frequencies(postings, place), postings.rows[place]
+            if self.params.weighs_fields:
+                rows, tf = rows[tf > 0], tf[tf > 0]
+            sums[rows] += weight * shape.share(tf, q[rows])
+            held[rows] = True
+        return sums, held
+
+    def _contributions(self, query: WeightedTerms, rows: Rows) -> NDArray[np.float64]:
+        """(n_rows, n_terms), nan where the row does not hold the term."""
+        given = np.full((len(rows), len(query.terms)), np.nan)
+        shape = curve(self.params)
+        for n, part in enumerate(self.parts):
+            here = np.flatnonzero((rows >= part.base) & (rows < part.base + part.postings.n_docs))
+            local = rows[here] - part.base
+            for t, term in enumerate(query.ids[n]):
+                if term < 0:
+                    continue
+                at, there = part.postings.find(int(term), local)
+                for i, place in zip(here[there], at[there].tolist(), strict=True):
+                    tf = self._frequencies(part.postings, slice(place, place + 1))
+                    if tf[0] > 0:
+                        q = self._qs[n][rows[i] - part.base : rows[i] - part.base + 1]
+                        given[i, t] = query.weights[t] * shape.share(tf, q)[0]
+        return given
+
+    # -- kernel ----------------------------------------------------------------------------
+
+    def _runs_kernel(self, queries: Sequence[WeightedTerms]) -> bool:
+        # it tells a document that is held from one that is not by a sum above zero
+        if self.engine == "numpy" or any((query.weights <= 0).any() for query in queries):
+            return False
+        pays = len(queries) * self.collection.n_docs >= _KERNEL_PAYS
+        return bool(queries) and (self.engine == "kernel" or pays or _KERNEL in sys.modules)
+
+    def _by_kernel(
+        self, queries: Sequence[WeightedTerms], k: int, allowed: Mask | None
+    ) -> list[Ranking]:
+        from searchkit.retrieve.bm25_kernel import WINDOW, walk
+
+        sums = np.zeros(WINDOW)
+        return [self._best(query, k, allowed, walk=walk, sums=sums) for query in queries]
+
+    def _best(
+        self,
+        query: WeightedTerms,
+        k: int,
+        allowed: Mask | None,
+        *,
+        walk: Callable[..., int],
+        sums: NDArray[np.float64],
+    ) -> Ranking:
+        k = min(k, max(self.collection.n_docs, 1))
+        scores, rows = np.empty(k, np.float32), np.empty(k, np.int64)
+        everything, found = np.empty(0, np.bool_), 0
+        for n, part in enumerate(self.parts):
+            held = query.ids[n] >= 0
+            terms, weights, postings = query.ids[n][held], query.weights[held], part.postings
+            if not len(terms):
+                continue
+            here = everything
+            if allowed is not None:
+                here = np.ascontiguousarray(allowed[part.base : part.base + postings.n_docs])
+            found = walk(
+                postings.starts[terms],
+                postings.starts[terms + 1],
+                weights,
+                weights * self._largest_share(n, postings.max_counts[terms]),
+                postings.rows,
+                postings.counts,
+                postings.title_counts,
+                postings.overflow,
+                self._qs[n],
+                self._curve,
+                self._fields,
+                here,
+                part.base,
+                k,
+                scores,
+                rows,
+                found,
+                sums,
+            )
+        return Ranking.top(rows[:found], scores[:found], k)
+
+    def _largest_share(self, n: int, counts: NDArray[np.int32]) -> NDArray[np.float64]:
+        """No posting of weight 1 with such a count gives more: the shortest document's share."""
+        tf = counts.astype(np.float64) * self._fields.max()
+        return curve(self.params).share(tf, self._shortest[n]) * (1 + 1e-9)
+
+    @cached_property
+    def _shortest(self) -> list[NDArray[np.float64]]:
+        return [q.min(keepdims=True) for q in self._qs]
+
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
