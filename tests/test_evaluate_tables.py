@@ -1,0 +1,63 @@
+import pytest
+from pyarrow import csv, parquet
+
+from searchkit.errors import ConfigError, StorageError
+from searchkit.evaluate.measures import evaluate, parse_measures
+from searchkit.evaluate.tables import against_baseline, per_query, side_by_side, write_table
+
+MEASURES = parse_measures(["AP", "RR"])
+QRELS = {"q,1": {"a": 1}, 'q "2"': {"b": 1}}
+FOUND = {
+    "bm25": evaluate({"q,1": [("z", 2.0), ("a", 1.0)], "q9": [("a", 1.0)]}, QRELS, MEASURES),
+    "fused": evaluate({"q,1": [("a", 1.0)], 'q "2"': [("b", 1.0)]}, QRELS, MEASURES),
+}
+
+
+def test_runs_stand_side_by_side():
+    first, second = side_by_side(FOUND)
+    assert first == {
+        "run": "bm25",
+        "AP": 0.25,
+        "RR": 0.25,
+        "queries": 2,
+        "missing": 1,
+        "ignored": 1,
+        "unjudged@10": 0.5,
+    }
+    assert (second["run"], second["AP"], second["missing"]) == ("fused", 1.0, 0)
+
+
+def test_every_other_run_is_held_against_the_baseline():
+    rows = against_baseline(FOUND, baseline="bm25")
+    assert [(row["run"], row["measure"]) for row in rows] == [("fused", "AP"), ("fused", "RR")]
+    assert rows[0]["mean"] == 1.0
+    assert rows[0]["difference"] == 0.75
+    assert rows[0]["p"] == 0.5
+    assert (rows[0]["better"], rows[0]["worse"]) == (2, 0)
+    assert rows[0]["low"] <= 0.75 <= rows[0]["high"]
+
+
+@pytest.mark.parametrize(
+    ("name", "read"), [("t.csv", csv.read_csv), ("t.parquet", parquet.read_table)]
+)
+def test_a_table_comes_back_from_its_file(tmp_path, name, read):
+    rows = per_query(FOUND)
+    assert [row["query"] for row in rows] == ["q,1", 'q "2"'] * 2
+    (tmp_path / name).write_text("what stood here before")
+    write_table(rows, tmp_path / name)
+    assert read(str(tmp_path / name)).to_pylist() == rows
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_another_suffix_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"written as \.csv or \.parquet"):
+        write_table(per_query(FOUND), tmp_path / "t.xlsx")
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
+    with pytest.raises(StorageError, match="Choose a place that can be written"):
+        write_table(per_query(FOUND), tmp_path / "nowhere" / "t.csv")
+    (tmp_path / "t.csv").mkdir()
+    with pytest.raises(StorageError, match="Choose a place that can be written"):
+        write_table(per_query(FOUND), tmp_path / "t.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
