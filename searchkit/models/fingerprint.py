@@ -18,10 +18,10 @@ SHAPING = {
 TALK = ("readme", "license", "notice", "requirements")
 
 
-def fingerprint(folder: Path, settings: Mapping[str, str | int | bool | None]) -> str:
+def fingerprint(folder: Path, settings: Mapping[str, object]) -> str:
     """sha256 over the content of the files that shape the output, and the settings.
 
-    `settings`: pooling, prompts, template, limit, backend, precision and the like. Files are
+    `settings`: pooling, prompts, template, limit, backend, precision; JSON. Files are
     taken by relative path, so a copied or renamed folder keeps its fingerprint; hidden files,
     cards and licences do not count.
     """
