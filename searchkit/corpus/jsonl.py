@@ -1,0 +1,78 @@
+"""JSONL -> rows: one object a line."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+import orjson
+
+from searchkit.corpus.ledger import ReadLedger
+from searchkit.corpus.lines import BOM, read_lines, shown
+from searchkit.corpus.meta import typed_values
+from searchkit.corpus.rows import (
+    LINE_BYTES,
+    NUL,
+    RAW_CHARS,
+    BadRow,
+    Fields,
+    Rows,
+    decode,
+    nul_byte,
+    too_long,
+)
+
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def open_jsonl(source: str, *, zipped: bool, ledger: ReadLedger) -> Rows:
+    """The rows of a JSONL file; blank lines hold nothing and are passed over."""
+    lines = read_lines(source, zipped=zipped, ledger=ledger)
+    numbered = ((n, line) for n, line in enumerate(lines, 1) if line and not line.isspace())
+    parse = partial(parse_line, ledger=ledger)
+    return Rows(shown(source), numbered, parse, meta=typed_values, spell=_spell)
+
+
+def parse_line(line: bytes, *, ledger: ReadLedger | None = None) -> Fields:
+    """The object of one line, or BadRow."""
+    if len(line) > LINE_BYTES:
+        raise too_long()
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        if line.startswith(BOM):  # inside a file that was put together from several
+            if ledger is not None:
+                ledger.n_bom += 1
+            return parse_line(line[len(BOM) :], ledger=ledger)
+        raise _why(line, error) from None
+    if type(row) is not dict:
+        raise BadRow("not an object", _not_an_object(row))
+    return row
+
+
+def _why(line: bytes, error: orjson.JSONDecodeError) -> BadRow:
+    try:
+        decode(line)
+    except BadRow as bad:
+        return bad
+    if NUL in line:
+        return nul_byte(line)
+    if "surrogate" in error.msg and _SURROGATE.search(line):
+        why = r"half a surrogate pair (\ud800 to \udfff) stands for no character. Remove it"
+        return BadRow("lone surrogate", why)
+    why = f"column {error.colno}: this is not JSON ({error.msg}). Write one object a line"
+    return BadRow("malformed JSON", why)
+
+
+def _not_an_object(row: object) -> str:
+    kind = {list: "an array", str: "a string", bool: "true or false"}.get(type(row), "a number")
+    if row is None:
+        kind = "null"
+    cure = "An array of objects becomes one object a line with: jq -c '.[]'"
+    return f"the line is {kind}, not an object. " + (
+        cure if isinstance(row, list) else 'Write {"_id": ..., "title": ..., "text": ...}'
+    )
+
+
+def _spell(line: bytes) -> str:
+    return line[: 4 * RAW_CHARS].decode("utf-8", "replace")

@@ -1,0 +1,114 @@
+"""Files, plain or gzip -> lines of bytes, in constant memory."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from searchkit.corpus.ledger import ReadLedger
+from searchkit.corpus.rows import LINE_BYTES
+from searchkit.errors import CorpusError
+
+BOM = b"\xef\xbb\xbf"
+STDIN, STDIN_NAME = "-", "standard input"
+NOT_GZIP = "this is not sound gzip, though its name ends in .gz. Rename it, or copy it again"
+_BLOCK = 1 << 18
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+def read_lines(source: str, *, zipped: bool, ledger: ReadLedger | None = None) -> Iterator[bytes]:
+    """The lines of a file without their line feed; of a line over `LINE_BYTES` only the head.
+
+    source: a path, or `-` for standard input. A byte order mark at the start is removed and
+    counted.
+    """
+    ledger = ReadLedger() if ledger is None else ledger
+    with open_bytes(source, zipped=zipped) as file:
+        yield from _split(_blocks(file, source, ledger), ledger)
+
+
+def is_zipped(path: str) -> bool:
+    return path.lower().endswith(".gz")
+
+
+@contextmanager
+def open_bytes(source: str, *, zipped: bool) -> Iterator[BinaryIO]:
+    """The uncompressed bytes of a file; what the system refuses becomes a sentence."""
+    with ExitStack() as stack:
+        try:
+            file = (
+                sys.stdin.buffer
+                if source == STDIN
+                else stack.enter_context(Path(source).open("rb"))
+            )
+        except (OSError, ValueError) as error:
+            raise refused(source, error) from error
+        yield cast(BinaryIO, stack.enter_context(gzip.open(file))) if zipped else file
+
+
+def shown(source: str) -> str:
+    """What messages call the source."""
+    return STDIN_NAME if source == STDIN else source
+
+
+def refused(source: str, error: Exception) -> CorpusError:
+    """A sentence for a file that the system will not open."""
+    if isinstance(error, FileNotFoundError):
+        return CorpusError(source, None, "there is no such file. Check the name")
+    if isinstance(error, PermissionError):
+        return CorpusError(source, None, "you may not read this file. Change its permissions")
+    why = error.strerror if isinstance(error, OSError) else str(error)
+    return CorpusError(source, None, f"the file cannot be read ({why}). Check it or copy it anew")
+
+
+def _blocks(file: BinaryIO, source: str, ledger: ReadLedger) -> Iterator[bytes]:
+    n_lines = 0
+    first = True
+    while True:
+        try:
+            block = file.read(_BLOCK)
+        except (OSError, EOFError, zlib.error) as error:
+            raise CorpusError(shown(source), n_lines + 1, _unreadable(error)) from error
+        if first and block.startswith(_GZIP_MAGIC):
+            why = "the content is compressed with gzip. Give the file a name that ends in .gz"
+            raise CorpusError(shown(source), None, why)
+        if not block:
+            return
+        first = False
+        n_lines += block.count(b"\n")
+        ledger.bytes_read += len(block)
+        yield block
+
+
+def _split(blocks: Iterator[bytes], ledger: ReadLedger) -> Iterator[bytes]:
+    tail = next(blocks, b"")
+    if tail.startswith(BOM):
+        tail = tail[len(BOM) :]
+        ledger.n_bom += 1
+    *whole, tail = tail.split(b"\n")
+    yield from whole
+    for block in blocks:
+        first, *rest = block.split(b"\n")
+        if len(tail) <= LINE_BYTES:  # else it is the head of a line whose rest is dropped
+            tail += first
+        if rest:
+            yield tail
+            yield from rest[:-1]
+            tail = rest[-1]
+    if tail:
+        yield tail
+
+
+def _unreadable(error: Exception) -> str:
+    if isinstance(error, EOFError):
+        return "the gzip file ends too early. Copy or download it again"
+    if isinstance(error, gzip.BadGzipFile):
+        return NOT_GZIP
+    if isinstance(error, zlib.error):
+        return "the gzip file is damaged. Copy or download it again"
+    return f"reading failed ({error}). Check the file"

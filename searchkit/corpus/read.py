@@ -1,0 +1,127 @@
+"""Corpus files -> documents, streamed; every row that is not one is a sentence or is counted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TextIO
+
+from searchkit.corpus.intake import ACCEPTED, Intake
+from searchkit.corpus.ledger import ReadLedger
+from searchkit.corpus.rows import RAW_CHARS, BadRow
+from searchkit.corpus.sources import FORMATS, Source, resolve
+from searchkit.errors import ConfigError, CorpusError, StorageError
+from searchkit.types import Doc
+
+__all__ = ["ReadLedger", "ReadOptions", "read_docs"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """How a corpus is read.
+
+    Without a mapping, id is the column `_id` or `id`, title is `title` (may be absent), text is
+    `text` or `abstract`; the first that a row has. All other columns are metadata.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)  # id, title or text -> column
+    on_error: Literal["stop", "skip"] = "stop"
+    rejects: Path | None = None  # JSONL of the rows that `skip` left out
+    fix_text: bool = False  # repair titles and texts read with a wrong code page
+    format: str | None = None  # of standard input and of names that do not tell it
+    hub_split: str = "train"
+    hub_revision: str | None = None
+
+    def __post_init__(self) -> None:
+        """All settings out of range, in one ConfigError."""
+        faults = [
+            f"there is no field {ours!r} to map, only {', '.join(ACCEPTED)}"
+            for ours in self.columns
+            if ours not in ACCEPTED
+        ]
+        if len(set(self.columns.values())) < len(self.columns):
+            faults.append("one column is mapped twice")
+        if self.on_error not in ("stop", "skip"):
+            faults.append(f"on_error is stop or skip, not {self.on_error!r}")
+        if self.format is not None and self.format not in FORMATS:
+            faults.append(f"the format is one of {', '.join(FORMATS)}, not {self.format!r}")
+        if faults:
+            raise ConfigError("; ".join(faults))
+
+
+def read_docs(sources: Sequence[str], options: ReadOptions, *, ledger: ReadLedger) -> Iterator[Doc]:
+    """The documents of all sources, one after another; ids are unique over all of them.
+
+    A source is a file (`.jsonl`, `.csv`, `.tsv`, each also `.gz`, or `.parquet`), a folder with
+    `corpus.jsonl` or `corpus.jsonl.gz`, `-` for standard input, or `hf:NAME[:CONFIG]`. That all
+    of them exist is checked before the first is read. Memory holds one block of rows and 12 bytes
+    an id. CorpusError: a file that cannot be read, a bad row where `on_error` is stop, no
+    document at all. The ledger is filled on the way.
+    """
+    found = resolve(
+        sources,
+        fallback=options.format,
+        split=options.hub_split,
+        revision=options.hub_revision,
+    )
+    return _stream(found, options, ledger)
+
+
+def _stream(found: Sequence[Source], options: ReadOptions, ledger: ReadLedger) -> Iterator[Doc]:
+    intake = Intake(options.columns, fix_text=options.fix_text, ledger=ledger)
+    n_before = ledger.n_docs
+    with closing(_Rejects(options, ledger)) as rejects:
+        for source in found:
+            rows = source.rows(ledger)
+            parse, meta, make = rows.parse, rows.meta, intake.doc
+            for line, raw in rows.numbered:
+                try:
+                    doc = make(parse(raw), meta)
+                except BadRow as bad:
+                    rejects.take(bad, where=rows.where, line=line, row=rows.spell(raw))
+                    continue
+                yield doc
+    if ledger.n_docs == n_before:
+        raise _nothing(found, ledger)
+
+
+def _nothing(found: Sequence[Source], ledger: ReadLedger) -> CorpusError:
+    where = ", ".join(source.where for source in found)
+    if ledger.n_skipped:
+        why = ", ".join(f"{n} {reason}" for reason, n in ledger.reasons.most_common())
+        return CorpusError(where, None, f"no document is left, all rows were skipped: {why}")
+    return CorpusError(where, None, "there is no document in it. Check the file")
+
+
+class _Rejects:
+    """Where bad rows go: an error, or a count and, where a path is given, a file."""
+
+    def __init__(self, options: ReadOptions, ledger: ReadLedger) -> None:
+        self._options, self._ledger = options, ledger
+        self._file: TextIO | None = None
+
+    def take(self, bad: BadRow, *, where: str, line: int, row: str) -> None:
+        if self._options.on_error == "stop":
+            raise CorpusError(where, line, bad.why) from None
+        self._ledger.n_skipped += 1
+        self._ledger.reasons[bad.reason] += 1
+        if self._options.rejects is not None:
+            reject = {"where": where, "line": line, "why": bad.why, "row": row[:RAW_CHARS]}
+            self._write(self._options.rejects, json.dumps(reject, ensure_ascii=False))
+
+    def _write(self, path: Path, line: str) -> None:
+        try:
+            if self._file is None:
+                self._file = path.open("w", encoding="utf-8", errors="backslashreplace")
+            self._file.write(line + "\n")
+            self._file.flush()
+        except OSError as error:
+            why = f"rejected rows cannot be written ({error.strerror}). Choose another file"
+            raise StorageError(f"{path}: {why}") from error
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
