@@ -1,0 +1,124 @@
+"""Runs <-> files in TREC's six columns."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from searchkit.corpus.atomic import replaced
+from searchkit.corpus.lines import is_zipped, read_lines
+from searchkit.corpus.rows import BadRow, decode
+from searchkit.corpus.values import id_of
+from searchkit.errors import CorpusError
+from searchkit.types import Run
+
+_RANK = re.compile(rb"[0-9]+")
+_COLUMNS = "The columns are: query Q0 document rank score tag"
+_BLANK = re.compile(r"\s")
+_LOWEST = np.float32(-np.inf)
+_GREATEST = 3.4e38  # in float32, with room for the steps of a tie
+
+
+def read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
+    """Query id -> (document id, score), best first; the rank column is not used.
+
+    Equal scores stay in file order: `count_ties` says how many there are. Read also from .gz.
+    CorpusError: another number or order of columns, a score that is not finite, a document
+    twice in one query, no line at all.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for number, line in enumerate(read_lines(str(path), zipped=is_zipped(path.name)), 1):
+        if not line.strip():
+            continue
+        try:
+            _add(found, line.split())
+        except BadRow as bad:
+            raise CorpusError(path, number, bad.why) from None
+    if not found:
+        raise CorpusError(path, None, "there is no ranking in it. Check the file")
+    return {
+        query_id: sorted(scores.items(), key=lambda pair: -pair[1])
+        for query_id, scores in found.items()
+    }
+
+
+def count_ties(run: Run) -> int:
+    """Documents whose score equals that of the one before: tools order them differently."""
+    return sum(
+        above[1] == below[1] for ranking in run.values() for above, below in pairwise(ranking)
+    )
+
+
+def write_run(path: Path, run: Run, tag: str) -> None:
+    """TREC's six columns, whole or not at all, so that every tool reads our order.
+
+    Scores are written as float32, as tools read them; within a tie each is the next smaller
+    float32. Queries without documents leave no line, for the format has none for them.
+    CorpusError: an id or a tag with a blank in it.
+    """
+    _check_words([tag, *run], path)
+    with replaced(path) as file:
+        for query_id, ranking in run.items():
+            ids = [doc_id for doc_id, _ in ranking]
+            _check_words(ids, path)
+            scores = _falling([score for _, score in ranking])
+            for rank, (doc_id, score) in enumerate(zip(ids, scores, strict=True), 1):
+                file.write(f"{query_id} Q0 {doc_id} {rank} {score} {tag}\n")
+
+
+def _add(found: dict[str, dict[str, float]], columns: list[bytes]) -> None:
+    if len(columns) != 6:
+        raise BadRow("wrong columns", f"the line has {len(columns)} columns. {_COLUMNS}")
+    if not _RANK.fullmatch(columns[3]):
+        rank = columns[3].decode("utf-8", "replace")
+        raise BadRow("no rank", f"the rank {rank[:40]!r} is not a whole number. {_COLUMNS}")
+    score = _score(columns[4])
+    query_id, doc_id = id_of(decode(columns[0])), id_of(decode(columns[2]))
+    scores = found.setdefault(query_id, {})
+    if doc_id in scores:
+        why = f"document {doc_id!r} occurs twice for query {query_id!r}. Keep one of the lines"
+        raise BadRow("duplicate document", why)
+    scores[doc_id] = score
+
+
+def _score(spelled: bytes) -> float:
+    try:
+        score = float(spelled.replace(b"_", b"?"))  # Python reads 1_0 as 10
+    except ValueError:
+        shown = spelled.decode("utf-8", "replace")[:40]
+        raise BadRow("no score", f"the score {shown!r} is not a number. {_COLUMNS}") from None
+    if not math.isfinite(score):
+        why = f"the score {score} is not finite, so it gives no rank. Remove the line"
+        raise BadRow("no score", why)
+    return score
+
+
+def _check_words(words: Sequence[str], path: Path) -> None:
+    for word in words:
+        try:
+            id_of(word)
+        except BadRow as bad:
+            raise CorpusError(path, None, f"nothing was written: {bad.why}") from None
+        if _BLANK.search(word):
+            why = f"nothing was written: {word!r} holds a blank, where a run's column would end"
+            raise CorpusError(path, None, f"{why}. Choose ids without blanks")
+
+
+def _falling(scores: Sequence[float]) -> list[str]:
+    """The scores as the shortest spellings of float32 that fall strictly."""
+    given = np.asarray(scores, dtype=np.float64)
+    if (np.abs(given) > _GREATEST).any() or np.isnan(given).any():
+        raise ValueError("a ranking needs scores that are finite in float32")
+    if (given[:-1] < given[1:]).any():
+        raise ValueError("a ranking needs its best document first")
+    falling = given.astype(np.float32)
+    if (falling[:-1] <= falling[1:]).any():
+        for n in range(1, len(falling)):
+            falling[n] = min(falling[n], np.nextafter(falling[n - 1], _LOWEST))
+    spelled: list[str] = falling.astype(str).tolist()
+    return spelled
