@@ -1,7 +1,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from searchkit.corpus.mojibake import repair
@@ -59,6 +59,7 @@ def test_sound_text_is_never_touched(language, text):
         assert repair(word) == word
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.sampled_from([text for _, text in FLAT]), max_size=4))
 def test_sound_texts_of_several_languages_are_never_touched(texts):
     assert repair(" ".join(texts)) == " ".join(texts)
@@ -73,6 +74,7 @@ def test_repairing_undoes_misreading(language, text, code_page):
     assert repair(repair(broken)) == text
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.sampled_from(sorted(SENTENCES)),
     st.sampled_from(["cp1252", "latin-1", "cp874"]),
@@ -114,6 +116,7 @@ def test_what_is_too_little_to_judge_stays(text):
     assert repair(text) == text
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.text(max_size=60))
 def test_any_text_has_a_repair_and_ascii_is_its_own(text):
     assert isinstance(repair(text), str)

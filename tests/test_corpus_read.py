@@ -5,7 +5,7 @@ import sys
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from searchkit.corpus.read import ReadLedger, ReadOptions, read_docs
@@ -308,6 +308,7 @@ ids = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_si
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     st.dictionaries(
         ids,

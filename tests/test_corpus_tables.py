@@ -5,7 +5,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from searchkit.corpus.read import ReadLedger, ReadOptions, read_docs
@@ -145,6 +145,7 @@ def test_rejected_rows_of_a_table_keep_their_text(read, tmp_path):
 cells = st.text(st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]))
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(cells, cells), min_size=1), st.sampled_from([",", "\t"]))
 def test_what_a_csv_writer_wrote_comes_back(tmp_path_factory, rows, delimiter):
     import csv
