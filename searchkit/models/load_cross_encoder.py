@@ -1,0 +1,122 @@
+"""A model folder -> a loaded sequence classifier with one label, and its limit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from searchkit.errors import ConfigError, ModelError
+from searchkit.models.names import ModelSpec
+from searchkit.models.quiet import quiet
+
+_HEAD = "ForSequenceClassification"
+_SHORTEST = 16  # tokens below which no pair is worth reading
+
+
+def load_cross_encoder(
+    folder: Path, name: str, *, device: str, trust_remote_code: bool
+) -> tuple[Any, Any]:
+    """Model (evaluation mode, float32) and tokenizer, without a word on the terminal."""
+    _refuse_other_heads(folder, name)
+    with quiet():
+        import torch
+        from safetensors import SafetensorError
+        from sentence_transformers import CrossEncoder
+
+        # A foreign folder can fail in any of these ways: missing files, other shapes, other code.
+        failures = (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError)
+        try:
+            loaded = CrossEncoder(
+                str(folder),
+                device=device,
+                trust_remote_code=trust_remote_code,
+                local_files_only=True,
+                model_kwargs={"dtype": torch.float32, "use_safetensors": True},
+            )
+        except (*failures, ImportError, SafetensorError) as error:
+            raise _unloadable(name, error) from error
+    model, tokenizer = loaded.transformers_model, loaded.tokenizer
+    if loaded.num_labels != 1 or len(loaded) != 1:
+        raise ModelError(
+            f"{name} gives {loaded.num_labels} labels a pair, where a reranker gives one score. "
+            "Choose a model trained with num_labels=1."
+        )
+    if tokenizer is None or tokenizer.pad_token_id is None:
+        raise ModelError(f"{name} has no tokenizer that can pad. Save its tokenizer beside it.")
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+        raise ModelError(
+            f"the tokenizer of {name} has {len(tokenizer)} tokens, more than the model knows. "
+            "Save the tokenizer that it was trained with."
+        )
+    _refuse_untrained_heads(model, folder, name)
+    return model.eval(), tokenizer
+
+
+def limit_tokens(spec: ModelSpec, model: Any, tokenizer: Any, *, wanted: int | None) -> int:  # noqa: ANN401
+    """Tokens the model reads of a pair; ConfigError where it cannot read as many as wanted."""
+    able = min(int(tokenizer.model_max_length), _n_positions(model))
+    limit = wanted or min(spec.max_tokens or able, able)
+    if not _SHORTEST <= limit <= able:
+        raise ConfigError(f"{spec.name} reads {_SHORTEST} to {able} tokens of a pair, not {limit}.")
+    return limit
+
+
+def _refuse_other_heads(folder: Path, name: str) -> None:
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        heads = config.get("architectures") or ["no architecture"]
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"{folder / 'config.json'} cannot be read. Save the model again."
+        ) from error
+    if not heads[0].endswith(_HEAD):
+        raise ModelError(
+            f"{name} is no cross-encoder: its config.json says {heads[0]}, not ...{_HEAD}. "
+            "A bi-encoder goes to --encoder."
+        )
+
+
+def _refuse_untrained_heads(model: Any, folder: Path, name: str) -> None:  # noqa: ANN401
+    """ModelError where the files lack what turns the encoder into a scorer.
+
+    transformers draws missing weights at random, and says so in a log only.
+    """
+    from safetensors import safe_open
+
+    stored: set[str] = set()
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, framework="numpy") as file:
+            stored.update(file.keys())
+    body = f"{model.base_model_prefix}."
+    missing = [
+        weight
+        for weight in model.state_dict()
+        if weight not in stored and (not weight.startswith(body) or ".pooler." in weight)
+    ]
+    if missing:
+        raise ModelError(
+            f"{name} lacks the weights {', '.join(missing[:3])}, so its scores would be random. "
+            "Train it as a cross-encoder first."
+        )
+
+
+def _n_positions(model: Any) -> int:  # noqa: ANN401
+    """Tokens that the position embeddings allow; some keep their first rows for padding."""
+    positions = getattr(model.config, "max_position_embeddings", None)
+    for name, module in model.named_modules():
+        if (
+            name.endswith("position_embeddings")
+            and getattr(module, "padding_idx", None) is not None
+        ):
+            return int(module.num_embeddings) - int(module.padding_idx) - 1
+    return int(positions) if positions else 1 << 30
+
+
+def _unloadable(name: str, error: Exception) -> ModelError:
+    why = str(error).strip().partition("\n")[0] or type(error).__name__
+    if "trust_remote_code" in str(error):
+        cure = "Read that code, and allow it with --trust-remote-code if you trust it."
+    else:
+        cure = "Give a folder that sentence-transformers can load as a CrossEncoder."
+    return ModelError(f"{name} cannot be loaded ({why}). {cure}")
