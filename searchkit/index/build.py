@@ -1,0 +1,179 @@
+"""Documents -> a new generation of an index: segments, their parts, one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from searchkit.analyze.analyzer import TextAnalyzer
+from searchkit.errors import CorpusError, StorageError
+from searchkit.index import disk, stamps
+from searchkit.index import generation as generations
+from searchkit.index.ann import AnnKind
+from searchkit.index.collect import collect
+from searchkit.index.dense_parts import DenseChoice, dense_parts
+from searchkit.index.drafts import Drafts
+from searchkit.index.generation import Generation, Segment
+from searchkit.index.lexical import SEGMENT_DOCS, write_lexical
+from searchkit.index.lock import writing
+from searchkit.protocols import Progress
+from searchkit.types import Doc
+
+Watch: TypeAlias = Callable[[str], Progress]  # name of a phase -> who is told how far it is
+
+PACKAGES = ("searchkit", "numpy", "pyarrow", "PyStemmer", "stop-words", "torch", "faiss-cpu")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildConfig:
+    """What shapes an index beside its corpus."""
+
+    analyzer: str = "english"
+    dense: Sequence[DenseChoice] = ()
+    ann: AnnKind = "auto"
+    replace: bool = False  # build anew where an index stands already
+    segment_docs: int = SEGMENT_DOCS  # bounds the memory of a build; no score depends on it
+
+
+def build_index(
+    out: Path,
+    docs: Iterable[Doc],
+    config: BuildConfig,
+    *,
+    n_docs: int = 0,
+    ledger: Callable[[], Mapping[str, Any]] = dict,
+    watch: Watch = lambda phase: lambda done, total: None,
+) -> Generation:
+    """Build an index of the documents at `out` in one commit, and return what was committed.
+
+    n_docs is an estimate for progress; `ledger` is asked once all documents were read. Interrupted
+    at any instant it leaves the index as it was, or none; vectors encoded so far are kept, and the
+    same call takes them up again.
+    """
+    analyzer = TextAnalyzer.named(config.analyzer)
+    with disk.storage_errors(out):
+        refuse_strangers(out, replace_index=config.replace)
+        with writing(out), Drafts(out) as drafts:
+            segments = [
+                _segment(chunk, drafts=drafts, analyzer=analyzer, first_seq=first_seq, told=told)
+                for chunk, first_seq, told in _chunks(
+                    docs, config.segment_docs, watch("read and invert"), n_docs
+                )
+            ]
+            if not segments:
+                raise CorpusError(out, None, "the corpus holds no document to index")
+            built = [
+                replace(
+                    segment,
+                    parts=segment.parts
+                    + dense_parts(
+                        drafts,
+                        segment,
+                        number=n,
+                        choices=config.dense,
+                        ann=config.ann,
+                        watch=watch,
+                    ),
+                )
+                for n, segment in enumerate(segments)
+            ]
+            fresh = Generation(
+                number=_next_number(out),
+                segments=tuple(built),
+                encoders=tuple(choice.record() for choice in config.dense),
+                ledger=dict(ledger()),
+                versions=_versions(),
+                written=datetime.now(UTC).isoformat(timespec="seconds"),
+            )
+            generations.commit(out, fresh)
+            collect(out, keep=fresh)
+            drafts.clear_shards()
+    stamps.check(out, fresh)
+    return fresh
+
+
+def refuse_strangers(out: Path, *, replace_index: bool) -> None:
+    """An index is replaced only on request, and a folder of other things never becomes one."""
+    if generations.exists(out):
+        if not replace_index:
+            message = f"there is an index at {out} already. Add --replace to build it anew."
+            raise StorageError(message)
+        return
+    ours = {"lock", "drafts", "shards", "segments", "parts", "generations"}
+    if out.is_dir() and any(path.name not in ours for path in out.iterdir()):
+        raise StorageError(f"{out} holds other files. Choose a folder that is empty or not there.")
+
+
+def _chunks(
+    docs: Iterable[Doc], size: int, progress: Progress, total: int
+) -> Iterator[tuple[Iterator[Doc], int, Progress]]:
+    """The documents by segments: (documents, first seq, progress that counts on)."""
+    source, first = iter(docs), 0
+    while (head := next(source, None)) is not None:
+        chunk = _Counted(head, islice(source, size - 1))
+        start = first
+
+        def told(done: int, _: int, start: int = start) -> None:
+            progress(start + done, total)
+
+        yield chunk, first, told
+        first += chunk.n
+
+
+class _Counted:
+    """An iterator that knows how many documents it gave."""
+
+    def __init__(self, head: Doc, rest: Iterator[Doc]) -> None:
+        self._head: Doc | None = head
+        self._rest, self.n = rest, 0
+
+    def __iter__(self) -> _Counted:
+        return self
+
+    def __next__(self) -> Doc:
+        doc, self._head = self._head or next(self._rest), None
+        self.n += 1
+        return doc
+
+
+def _segment(
+    docs: Iterator[Doc],
+    *,
+    drafts: Drafts,
+    analyzer: TextAnalyzer,
+    first_seq: int,
+    told: Progress,
+) -> Segment:
+    folders = drafts.folder("segment"), drafts.folder("postings")
+    counted, mixed = write_lexical(
+        docs, *folders, analyzer=analyzer, first_seq=first_seq, progress=told
+    )
+    files = drafts.seal(folders[0])
+    name = disk.sha256_of(*(f"{file} {stamp.sha256}" for file, stamp in sorted(files.items())))
+    bare = Segment(name, counted["n_docs"], files)
+    drafts.keep(folders[0], bare.folder)
+    config = {"analyzer": analyzer.config, "positions": False}
+    part = drafts.part("postings", folders[1], config, inputs=name, stats={**counted, **mixed})
+    return replace(bare, parts=(part,))
+
+
+def _next_number(out: Path) -> int:
+    taken = [int(path.stem) for path in (out / "generations").glob("[0-9]*.json")]
+    return max(taken, default=0) + 1
+
+
+def _versions() -> dict[str, str]:
+    return {package: version(package) for package in PACKAGES if _is_there(package)}
+
+
+def _is_there(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True

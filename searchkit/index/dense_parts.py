@@ -1,0 +1,82 @@
+"""Stored documents of a segment -> its vectors and, where it is large, its ANN index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from searchkit.index.ann import AnnKind, StoredKind, choose_kind, write_ann
+from searchkit.index.docs import DocStore
+from searchkit.index.drafts import Drafts
+from searchkit.index.generation import Part, Segment
+from searchkit.index.vectors import VectorConfig, open_vectors, write_vectors
+from searchkit.protocols import Encoder, Progress
+
+
+@dataclass(frozen=True, slots=True)
+class DenseChoice:
+    """A loaded encoder and how its vectors are to be made and stored."""
+
+    encoder: Encoder
+    vectors: VectorConfig
+    options: Mapping[str, Any] = field(default_factory=dict)  # what opens the encoder again
+
+    def record(self) -> dict[str, Any]:
+        """What a generation remembers, to open the same encoder and refuse another."""
+        return {
+            "name": self.encoder.name,
+            "fingerprint": self.encoder.fingerprint,
+            "dim": self.encoder.dim,
+            "max_tokens": self.encoder.max_tokens,
+            "options": dict(self.options),
+            **asdict(self.vectors),
+        }
+
+
+def dense_parts(
+    drafts: Drafts,
+    segment: Segment,
+    *,
+    number: int,
+    choices: Sequence[DenseChoice],
+    ann: AnnKind,
+    watch: Callable[[str], Progress],
+) -> tuple[Part, ...]:
+    """The vector part of every encoder and the ANN parts that the segment's size asks for."""
+    parts: list[Part] = []
+    for choice in choices:
+        name = choice.encoder.name
+        phase = f"encode with {name}" + (f", segment {number + 1}" if number else "")
+        vectors = _vectors(drafts, segment, choice, watch(phase))
+        parts.append(vectors)
+        kind = choose_kind(ann, vectors.stats["n_vectors"])
+        if kind != "flat":
+            parts.append(_ann(drafts, vectors, kind, watch(f"{kind} over {name}")))
+    return tuple(parts)
+
+
+def _vectors(drafts: Drafts, segment: Segment, choice: DenseChoice, progress: Progress) -> Part:
+    folder = drafts.folder("vectors")
+    stats = write_vectors(
+        folder,
+        DocStore(drafts.index / segment.folder),
+        encoder=choice.encoder,
+        config=choice.vectors,
+        shards_dir=drafts.shards,
+        n_docs=segment.n_docs,
+        progress=progress,
+    )
+    config = {
+        "encoder": choice.encoder.name,
+        "fingerprint": choice.encoder.fingerprint,
+        **asdict(choice.vectors),
+    }
+    return drafts.part("vectors", folder, config, inputs=segment.hash, stats=asdict(stats))
+
+
+def _ann(drafts: Drafts, vectors: Part, kind: StoredKind, progress: Progress) -> Part:
+    folder = drafts.folder("ann")
+    write_ann(folder, open_vectors(drafts.index / vectors.folder), kind=kind, progress=progress)
+    config = {"ann": kind, "vectors": vectors.hash, "encoder": vectors.config["encoder"]}
+    return drafts.part("ann", folder, config, inputs=vectors.hash, stats={})

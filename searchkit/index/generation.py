@@ -1,0 +1,157 @@
+"""What an index folder holds and which code may read it. The only file that knows versions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from searchkit.errors import DamagedIndex, FormatError
+from searchkit.index import disk
+
+FORMAT = 1
+OLDEST_READABLE = 1
+CURRENT = "CURRENT"
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """What a file must be: its hash and its size in bytes."""
+
+    sha256: str
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One derived structure of one segment: postings, vectors or ann."""
+
+    kind: str
+    hash: str  # of the inputs and the configuration, and the name of the folder
+    config: dict[str, Any]
+    files: dict[str, FileStamp]
+    stats: dict[str, Any] = field(default_factory=dict)  # what was counted while building it
+
+    @property
+    def folder(self) -> str:
+        return f"parts/{self.kind}/{self.hash}"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Documents that came in one after another, and the parts derived from them."""
+
+    hash: str
+    n_docs: int
+    files: dict[str, FileStamp]
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def folder(self) -> str:
+        return f"segments/{self.hash}"
+
+    def part(self, kind: str, **config: object) -> Part | None:
+        """The part of this kind whose configuration holds these values."""
+        for part in self.parts:
+            if part.kind == kind and config.items() <= part.config.items():
+                return part
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One state of the index: immutable, whole, named by its number."""
+
+    number: int
+    segments: tuple[Segment, ...]
+    encoders: tuple[dict[str, Any], ...] = ()  # name, fingerprint and options, in order
+    pipeline: dict[str, Any] | None = None  # promoted into this index; None runs the factory's
+    ledger: dict[str, Any] = field(default_factory=dict)  # what was read, skipped, repaired
+    versions: dict[str, str] = field(default_factory=dict)
+    written: str = ""  # ISO 8601, UTC
+    format: int = FORMAT
+
+    @property
+    def n_docs(self) -> int:
+        return sum(segment.n_docs for segment in self.segments)
+
+    def files(self) -> Iterator[tuple[str, FileStamp]]:
+        """Every file of this generation by its path inside the index."""
+        for segment in self.segments:
+            holders: tuple[Segment | Part, ...] = (segment, *segment.parts)
+            for holder in holders:
+                for name, stamp in holder.files.items():
+                    yield f"{holder.folder}/{name}", stamp
+
+
+def path_of(index: Path, number: int) -> Path:
+    return index / "generations" / f"{number:06d}.json"
+
+
+def exists(index: Path) -> bool:
+    return (index / CURRENT).is_file()
+
+
+def commit(index: Path, generation: Generation) -> None:
+    """Make a generation the live one. Its segments and parts are on the disk already."""
+    path = path_of(index, generation.number)
+    path.parent.mkdir(exist_ok=True)
+    text = json.dumps(asdict(generation), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    disk.replace(path, text.encode())
+    disk.replace(index / CURRENT, f"{generation.number:06d}\n".encode())
+
+
+def read(index: Path) -> Generation:
+    """The live generation."""
+    try:
+        number = (index / CURRENT).read_text("ascii").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        cure = f"Build one: searchkit index CORPUS --out {index}"
+        raise FormatError(index, "there is no index here", cure) from None
+    except UnicodeDecodeError:
+        number = ""
+    if not number.isdigit():
+        raise DamagedIndex(index / CURRENT, "does not name a generation", _REBUILD)
+    return read_generation(path_of(index, int(number)))
+
+
+_REBUILD = "Build the index again from its corpus."
+
+
+def read_generation(path: Path) -> Generation:
+    try:
+        raw = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise DamagedIndex(path, "is missing", _REBUILD) from None
+    except (ValueError, RecursionError):
+        raise DamagedIndex(path, "is not JSON", _REBUILD) from None
+    found = raw.get("format") if isinstance(raw, dict) else None
+    if not isinstance(found, int):
+        raise DamagedIndex(path, "names no format", _REBUILD)
+    if not OLDEST_READABLE <= found <= FORMAT:
+        why = f"format {found}, this searchkit reads {OLDEST_READABLE} to {FORMAT}"
+        raise FormatError(path, why, "Install a matching searchkit, or build the index again.")
+    try:
+        return _parse(raw)
+    except (TypeError, KeyError, AttributeError, ValueError):
+        raise DamagedIndex(path, "does not hold what a generation holds", _REBUILD) from None
+
+
+def _parse(raw: dict[str, Any]) -> Generation:
+    raw["segments"] = tuple(_segment(segment) for segment in raw["segments"])
+    raw["encoders"] = tuple(raw["encoders"])
+    return Generation(**raw)
+
+
+def _segment(raw: dict[str, Any]) -> Segment:
+    parts = tuple(Part(**(part | {"files": _stamps(part)})) for part in raw["parts"])
+    return Segment(**(raw | {"files": _stamps(raw), "parts": parts}))
+
+
+def _stamps(holder: dict[str, Any]) -> dict[str, FileStamp]:
+    for name in holder["files"]:
+        if "/" in name or "\\" in name or name.startswith("."):
+            raise ValueError(name)  # a path out of the index is never followed
+    return {name: FileStamp(**stamp) for name, stamp in holder["files"].items()}

@@ -1,0 +1,180 @@
+"""An index, open for reading: one generation, its rows, documents and parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from searchkit.analyze.analyzer import TextAnalyzer
+from searchkit.errors import DamagedIndex, QueryError
+from searchkit.index import generation as generations
+from searchkit.index import stamps
+from searchkit.index.docs import DocStore
+from searchkit.index.generation import Generation, Part, Segment
+from searchkit.index.lock import hold
+from searchkit.index.postings import Postings, open_postings
+from searchkit.types import Doc, Row, Rows
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSegment:
+    """A segment and the global row of its first document."""
+
+    base: int
+    segment: Segment
+    docs: DocStore
+
+
+class Index:
+    """One generation, held against collection until it is closed. Rows mean nothing beyond it."""
+
+    def __init__(self, path: Path, generation: Generation, held: BinaryIO) -> None:
+        self.path, self.generation, self._held = path, generation, held
+        self.segments: list[OpenSegment] = []
+        base = 0
+        for segment in generation.segments:
+            docs = DocStore(path / segment.folder)
+            if len(docs) != segment.n_docs:
+                why = f"holds {len(docs)} documents where {segment.n_docs} were written"
+                raise DamagedIndex(path / segment.folder, why, "Build the index again.")
+            self.segments.append(OpenSegment(base, segment, docs))
+            base += segment.n_docs
+        self._bases = np.array([segment.base for segment in self.segments], np.int64)
+
+    @classmethod
+    def open(cls, path: Path) -> Index:
+        """The live generation, after a check of every file that this machine has not hashed yet."""
+        generation = generations.read(path)
+        held = hold(generations.path_of(path, generation.number))
+        try:
+            stamps.check(path, generation)
+            return cls(path, generation, held)
+        except BaseException:
+            held.close()
+            raise
+
+    def close(self) -> None:
+        self._held.close()
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return self.generation.n_docs
+
+    def __getitem__(self, row: Row) -> Doc:
+        segment = self._segment_of(row)
+        return segment.docs[row - segment.base]
+
+    def __iter__(self) -> Iterator[Doc]:
+        """Every document in `seq` order."""
+        for segment in self.segments:
+            yield from segment.docs
+
+    def id(self, row: Row) -> str:
+        segment = self._segment_of(row)
+        return segment.docs.id(row - segment.base)
+
+    def ids(self, rows: Rows) -> list[str]:
+        return [self.id(row) for row in rows.tolist()]
+
+    def row(self, doc_id: str) -> Row:
+        """Row of the document with this id; QueryError where there is none."""
+        for segment in self.segments:
+            found = pc.index(segment.docs.ids, pa.scalar(doc_id, pa.large_string())).as_py()
+            if found >= 0:
+                return segment.base + int(found)
+        raise QueryError(
+            f"there is no document {doc_id!r} in {self.path}. Ids are as in the corpus."
+        )
+
+    def part(self, kind: str, **config: object) -> list[tuple[OpenSegment, Part]] | None:
+        """The part of this kind in every segment, or None where one lacks it."""
+        found = [(s, s.segment.part(kind, **config)) for s in self.segments]
+        held = [(segment, part) for segment, part in found if part is not None]
+        return held if len(held) == len(found) else None
+
+    def folder(self, part: Part) -> Path:
+        return self.path / part.folder
+
+    @cached_property
+    def analyzer(self) -> TextAnalyzer:
+        found = self.part("postings")
+        if not found:
+            return TextAnalyzer.named("english")
+        return TextAnalyzer.from_config(found[0][1].config["analyzer"])
+
+    @cached_property
+    def postings(self) -> list[tuple[int, Postings]]:
+        """Postings of every segment with its base row."""
+        found = self.part("postings")
+        if found is None:
+            raise DamagedIndex(self.path, "has no postings", "Build the index again.")
+        return [(segment.base, open_postings(self.folder(part))) for segment, part in found]
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """Metadata of all documents by row, with `id` and `title`: what filters look at."""
+        tables = [
+            segment.docs.meta
+            if segment.docs.meta.num_columns
+            else pa.table({"id": segment.docs.ids}).select([])
+            for segment in self.segments
+        ]
+        names: dict[str, pa.DataType] = {}
+        for table in tables:
+            for field in table.schema:
+                names[field.name] = _wider(names.get(field.name), field.type)
+        columns = {
+            name: pa.chunked_array(
+                [
+                    chunk
+                    for table, segment in zip(tables, self.segments, strict=True)
+                    for chunk in _column(table, name, kind, len(segment.docs))
+                ],
+                kind,
+            )
+            for name, kind in names.items()
+        }
+        return pa.table(columns | self._identity)
+
+    @property
+    def _identity(self) -> dict[str, pa.ChunkedArray]:
+        ids = [chunk for s in self.segments for chunk in s.docs.ids.chunks]
+        titles = [chunk for s in self.segments for chunk in s.docs.titles.chunks]
+        kind = pa.large_string()
+        return {"id": pa.chunked_array(ids, kind), "title": pa.chunked_array(titles, kind)}
+
+    def _segment_of(self, row: Row) -> OpenSegment:
+        if not 0 <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)}")
+        return self.segments[int(np.searchsorted(self._bases, row, "right")) - 1]
+
+
+def _wider(one: pa.DataType | None, other: pa.DataType) -> pa.DataType:
+    if one is None or one == other:
+        return other
+    numbers = (pa.int64(), pa.float64())
+    return pa.float64() if one in numbers and other in numbers else pa.large_string()
+
+
+def _column(table: pa.Table, name: str, kind: pa.DataType, n: int) -> Sequence[pa.Array]:
+    if name not in table.column_names:
+        return [pa.nulls(n, kind)]
+    column = table[name]
+    if column.type == kind:
+        return list(column.chunks)
+    if pa.types.is_nested(column.type):
+        joined = [None if v is None else "; ".join(v) for v in column.to_pylist()]
+        return [pa.array(joined, kind)]
+    return list(column.cast(kind).chunks)

@@ -1,0 +1,90 @@
+"""Metadata of documents, of whatever type it comes -> typed columns."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+_TYPES: dict[type, pa.DataType] = {
+    bool: pa.bool_(),
+    int: pa.int64(),
+    float: pa.float64(),
+    str: pa.large_string(),
+    list: pa.list_(pa.large_string()),
+}
+_INT64 = range(-(2**63), 2**63)
+
+
+class MetaColumns:
+    """Columns that learn their type from their values: the narrowest that holds them all.
+
+    int and float become float; any other mixture becomes string, and is counted.
+    """
+
+    def __init__(self) -> None:
+        self._batches: list[dict[str, pa.Array]] = []
+        self._sizes: list[int] = []
+        self._kinds: dict[str, Counter[type]] = {}
+
+    def add(self, metas: Sequence[Mapping[str, Any]]) -> None:
+        names: dict[str, None] = {}
+        for meta in metas:
+            names.update(dict.fromkeys(meta))
+        self._batches.append({name: self._column(name, metas) for name in names})
+        self._sizes.append(len(metas))
+
+    def _column(self, name: str, metas: Sequence[Mapping[str, Any]]) -> pa.Array:
+        values = [meta.get(name) for meta in metas]
+        kinds = Counter(_kind(value) for value in values if value is not None)
+        self._kinds.setdefault(name, Counter()).update(kinds)
+        return _array(values, _common(kinds))
+
+    def finish(self) -> tuple[pa.Table, dict[str, int]]:
+        """One table of all rows, and the number of values that mixture turned into strings."""
+        columns, mixed = {}, {}
+        for name, kinds in self._kinds.items():
+            kind = _common(kinds)
+            parts = [
+                _cast(batch[name], kind) if name in batch else pa.nulls(size, _TYPES[kind])
+                for batch, size in zip(self._batches, self._sizes, strict=True)
+            ]
+            columns[name] = pa.chunked_array(parts, _TYPES[kind])
+            if kind is str and set(kinds) != {str}:
+                mixed[name] = sum(n for k, n in kinds.items() if k is not str)
+        return pa.table(columns), mixed
+
+
+def _kind(value: object) -> type:
+    if isinstance(value, int) and not isinstance(value, bool) and value not in _INT64:
+        return str
+    return type(value)
+
+
+def _common(kinds: Mapping[type, int]) -> type:
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    return float if set(kinds) <= {int, float} and kinds else str
+
+
+def _array(values: list[Any], kind: type) -> pa.Array:
+    if kind is str:
+        values = [None if value is None else _spell(value) for value in values]
+    return pa.array(values, _TYPES[kind])
+
+
+def _cast(column: pa.Array, kind: type) -> pa.Array:
+    if column.type == _TYPES[kind]:
+        return column
+    if column.null_count == len(column):
+        return pa.nulls(len(column), _TYPES[kind])
+    if kind is float:
+        return column.cast(pa.float64())
+    return _array(column.to_pylist(), str)
+
+
+def _spell(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

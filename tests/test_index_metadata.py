@@ -1,0 +1,55 @@
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from searchkit.index.metadata import MetaColumns
+
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.floats(allow_nan=False),
+    st.text(max_size=5),
+    st.lists(st.text(max_size=3), max_size=2),
+)
+metas = st.lists(st.dictionaries(st.sampled_from("abc"), values, max_size=3), max_size=12)
+
+
+def columns(rows, batch):
+    found = MetaColumns()
+    for start in range(0, len(rows), batch):
+        found.add(rows[start : start + batch])
+    return found.finish()
+
+
+@given(metas, st.integers(1, 5))
+def test_types_do_not_depend_on_the_batches(rows, batch):
+    assert columns(rows, batch)[0].schema == columns(rows, 100)[0].schema
+
+
+@given(
+    st.sampled_from(["year", "venue"]), st.lists(st.integers(-9, 9), min_size=1), st.integers(1, 4)
+)
+def test_values_of_one_type_come_back(name, numbers, batch):
+    table, mixed = columns([{name: n} for n in numbers], batch)
+    assert table[name].to_pylist() == numbers
+    assert table[name].type == pa.int64()
+    assert mixed == {}
+
+
+def test_whole_numbers_join_fractions_and_other_mixtures_become_counted_strings():
+    rows = [{"a": 1, "b": 1}, {"a": 2.5, "b": "x"}, {"a": None, "b": ["y"]}, {"b": True}]
+    table, mixed = columns(rows, 2)
+    assert table["a"].to_pylist() == [1.0, 2.5, None, None]
+    assert table["b"].to_pylist() == ["1", "x", '["y"]', "true"]
+    assert mixed == {"b": 3}
+
+
+def test_a_number_too_large_for_a_column_becomes_a_string():
+    table, mixed = columns([{"n": 2**64}, {"n": 1}], 1)
+    assert table["n"].to_pylist() == [str(2**64), "1"]
+    assert mixed == {"n": 1}
+
+
+def test_no_metadata_is_no_column():
+    assert columns([{}, {}], 1)[0].num_columns == 0
