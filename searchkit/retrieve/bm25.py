@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,7 @@ from searchkit.types import Mask, Match, Ranking, Rows, Scores
 
 Engine = Literal["auto", "numpy", "kernel"]
 _KERNEL = "searchkit.retrieve.bm25_kernel"
+_TABLED_COUNTS, _TABLED_LENGTHS = 16, 4096
 _KERNEL_PAYS = 20_000_000  # queries x documents from which compiling or loading it is worth it
 
 
@@ -218,61 +219,70 @@ class BM25Retriever:
     def _by_kernel(
         self, queries: Sequence[WeightedTerms], k: int, allowed: Mask | None
     ) -> list[Ranking]:
-        from searchkit.retrieve.bm25_kernel import WINDOW, walk
+        from searchkit.retrieve import bm25_kernel
 
-        sums = np.zeros(WINDOW)
-        return [self._best(query, k, allowed, walk=walk, sums=sums) for query in queries]
+        walk_all: Callable[..., None] = bm25_kernel.walk_all
 
-    def _best(
-        self,
-        query: WeightedTerms,
-        k: int,
-        allowed: Mask | None,
-        *,
-        walk: Callable[..., int],
-        sums: NDArray[np.float64],
-    ) -> Ranking:
         k = min(k, max(self.collection.n_docs, 1))
-        scores, rows = np.empty(k, np.float32), np.empty(k, np.int64)
-        everything, found = np.empty(0, np.bool_), 0
+        scores, sums = np.empty((len(queries), k), np.float32), np.zeros(bm25_kernel.WINDOW)
+        rows, found = np.empty((len(queries), k), np.int64), np.zeros(len(queries), np.int64)
         for n, part in enumerate(self.parts):
-            held = query.ids[n] >= 0
-            terms, weights, postings = query.ids[n][held], query.weights[held], part.postings
-            if not len(terms):
-                continue
-            here = everything
+            here = np.empty(0, np.bool_)
             if allowed is not None:
-                here = np.ascontiguousarray(allowed[part.base : part.base + postings.n_docs])
-            found = walk(
-                postings.starts[terms],
-                postings.starts[terms + 1],
-                weights,
-                weights * self._largest_share(n, postings.max_counts[terms]),
-                postings.rows,
-                postings.counts,
-                postings.title_counts,
-                postings.overflow,
-                self._qs[n],
-                self._curve,
-                self._fields,
-                here,
-                part.base,
-                k,
-                scores,
-                rows,
-                found,
-                sums,
-            )
-        return Ranking.top(rows[:found], scores[:found], k)
+                stop = part.base + part.postings.n_docs
+                here = np.ascontiguousarray(allowed[part.base : stop])
+            asked = self._asked(n, queries)
+            walk_all(*asked, *self._arrays(n), here, part.base, k, scores, rows, found, sums)
+        return [
+            Ranking.top(rows[i, :size], scores[i, :size], k)
+            for i, size in enumerate(found.tolist())
+        ]
 
-    def _largest_share(self, n: int, counts: NDArray[np.int32]) -> NDArray[np.float64]:
-        """No posting of weight 1 with such a count gives more: the shortest document's share."""
-        tf = counts.astype(np.float64) * self._fields.max()
-        return curve(self.params).share(tf, self._shortest[n]) * (1 + 1e-9)
+    def _asked(self, n: int, queries: Sequence[WeightedTerms]) -> tuple[NDArray[Any], ...]:
+        """Where each query's terms start, their postings, weights and bounds in one segment."""
+        postings, held = self.parts[n].postings, [query.ids[n] >= 0 for query in queries]
+        starts = np.cumsum([0, *(int(there.sum()) for there in held)], dtype=np.int64)
+        terms = np.concatenate([q.ids[n][there] for q, there in zip(queries, held, strict=True)])
+        weights = np.concatenate([q.weights[t] for q, t in zip(queries, held, strict=True)])
+        bounds = weights * self._largest_shares(n, terms)
+        return starts, postings.starts[terms], postings.starts[terms + 1], weights, bounds
+
+    def _arrays(self, n: int) -> tuple[NDArray[Any], ...]:
+        """One segment as the kernel takes it."""
+        p = self.parts[n].postings
+        stored = (p.rows, p.counts, p.title_counts, p.overflow)
+        return (*stored, self._qs[n], self._curve, self._fields, *self._shares[n])
 
     @cached_property
-    def _shortest(self) -> list[NDArray[np.float64]]:
-        return [q.min(keepdims=True) for q in self._qs]
+    def _shares(self) -> list[tuple[NDArray[np.uint16], NDArray[np.float64]]]:
+        """What a posting of weight 1 gives by count and length: looked up, not divided.
+
+        Empty where fields are weighed or lengths are too many; the kernel then computes.
+        """
+        found = []
+        for q in self._qs:
+            norms, codes = np.unique(q, return_inverse=True)
+            counts = np.maximum(np.arange(_TABLED_COUNTS, dtype=np.float64), 1)[:, None]
+            if self.params.weighs_fields or len(norms) > _TABLED_LENGTHS:
+                norms, counts = norms[:0], counts[:0]
+            shares = curve(self.params).share(counts, norms[None, :])
+            found.append((codes.astype(np.uint16), np.ascontiguousarray(shares)))
+        return found
+
+    def _largest_shares(self, n: int, terms: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The most that a posting of each term gives with weight 1; found once a term."""
+        from searchkit.retrieve.bm25_kernel import largest
+
+        known, starts = self._largest[n], self.parts[n].postings.starts
+        for term in terms[np.isnan(known[terms])].tolist():
+            first, last = int(starts[term]), int(starts[term + 1])
+            known[term] = largest(first, last, *self._arrays(n))
+        return known[terms] * (1 + 1e-9)
+
+    @cached_property
+    def _largest(self) -> list[NDArray[np.float64]]:
+        # threads may fill one place twice, with the same number
+        return [np.full(len(part.postings.terms), np.nan) for part in self.parts]
 
 
 def _threads() -> int:

@@ -1,0 +1,1 @@
+"""Retrieve, fuse, rerank: one object behind the command line, the REPL and the notebooks."""

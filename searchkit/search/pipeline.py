@@ -1,0 +1,73 @@
+"""Which stages run, and with which settings: a value, stored in an index once it is promoted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any
+
+from searchkit.errors import ConfigError
+from searchkit.fuse import Fusion
+from searchkit.rerank import RerankOptions
+from searchkit.retrieve.bm25_formula import BM25Params
+
+# Chosen by the mean over the train splits: benchmarks/factory.py, results/factory.json.
+FACTORY_BM25 = BM25Params(k1=1.2, b=0.75)
+FACTORY_DEPTH = 1000
+LEXICAL_WEIGHT = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """retrieve (each to `depth`) -> fuse -> rerank the first `rerank.depth`."""
+
+    bm25: BM25Params = FACTORY_BM25
+    encoders: tuple[str, ...] = ()  # that take part, by name
+    depth: int = FACTORY_DEPTH  # candidates of each retriever; no result depends on the k shown
+    fusion: Fusion = field(default_factory=Fusion)
+    reranker: str | None = None  # alias, folder or hub name
+    rerank: RerankOptions = field(default_factory=RerankOptions)
+    why: str = ""  # one sentence: who chose it, on what evidence
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.depth <= 100_000:
+            raise ConfigError(f"depth must be 1 to 100000, not {self.depth}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        settings = asdict(self)
+        return {**settings, "fusion": self.fusion.to_dict(), "encoders": list(self.encoders)}
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> Pipeline:
+        known = [setting.name for setting in fields(cls)]
+        for key in settings:
+            if key not in known:
+                near = get_close_matches(str(key), known, 1, cutoff=0.0)[0]
+                raise ConfigError(f"pipeline: there is no {key!r}. Did you mean {near!r}?")
+        values = dict(settings)
+        for name, kind in (("bm25", BM25Params), ("rerank", RerankOptions)):
+            if name in values:
+                values[name] = kind(**values[name])
+        if "fusion" in values:
+            values["fusion"] = Fusion.from_dict(values["fusion"])
+        if "encoders" in values:
+            values["encoders"] = tuple(values["encoders"])
+        return cls(**values)
+
+
+def factory(encoders: Sequence[str], *, left_out: str = "") -> Pipeline:
+    """What runs where nobody promoted anything.
+
+    left_out: why encoders that the index has do not take part; "" where they do.
+    """
+    if not encoders:
+        why = left_out or "the index holds no vectors"
+        return Pipeline(why=f"BM25 alone, because {why}.")
+    dense = (1 - LEXICAL_WEIGHT) / len(encoders)
+    weights = {"bm25": LEXICAL_WEIGHT, **dict.fromkeys(encoders, dense)}
+    return Pipeline(
+        encoders=tuple(encoders),
+        fusion=Fusion(kind="convex", weights=weights, normaliser="min-max"),
+        why="the factory pipeline: BM25 and vectors, fused.",
+    )

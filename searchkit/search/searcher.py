@@ -1,0 +1,184 @@
+"""The one object behind the command line, the REPL and the notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+
+from searchkit.errors import ConfigError, QueryError
+from searchkit.index.index import Index
+from searchkit.retrieve.bm25 import BM25Retriever
+from searchkit.retrieve.filters import parse
+from searchkit.search.pipeline import Pipeline
+from searchkit.search.stages import Stages
+from searchkit.search.trace import Ledger
+from searchkit.search.why_not import WhyNot, explain_absence
+from searchkit.types import Doc, Hit, Mask, Match, Place, Ranking, Row, Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hits of one query, the time of every stage, and what the reader should know."""
+
+    hits: list[Hit]
+    times_ms: dict[str, float]  # by stage, in the order they ran; "total" last
+    stage: str  # the last that ran
+    n_candidates: dict[str, int]  # by stage
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Searcher:
+    """An open index with a pipeline. Models load when a stage first needs them."""
+
+    index: Index
+    stages: Stages
+    notes: tuple[str, ...] = ()
+    _masks: dict[str, Mask] = field(default_factory=dict)
+
+    @property
+    def pipeline(self) -> Pipeline:
+        return self.stages.pipeline
+
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        """Encoders whose vectors the index holds, by name."""
+        return self.stages.dense
+
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        stage: str | None = None,
+        where: str | None = None,
+        explain: bool = False,
+    ) -> list[Hit]:
+        """The k best documents for a query, as far as `stage` (bm25, dense, fused, reranked).
+
+        where: a filter such as "year >= 2015", applied before ranking. explain: the trace also
+        holds matched terms and what the models could not read of each document.
+        """
+        return self.answer(query, k, stage=stage, where=where, explain=explain).hits
+
+    def answer(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        stage: str | None = None,
+        where: str | None = None,
+        explain: bool = False,
+        leave_out: Row | None = None,
+    ) -> Answer:
+        """What `search` returns, with times and notes. leave_out: a row not to be shown."""
+        begin, query = perf_counter(), clean(query)
+        stage = self.stages.check(stage or self.stages.default)
+        shown = positive(k) + (leave_out is not None)
+        staged = self.stages.run([query], stage=stage, k=shown, allowed=self.mask(where))
+        rankings = staged.of_query(0)
+        ranking = rankings[staged.last].head(shown)
+        if leave_out is not None:
+            kept = ranking.rows != leave_out
+            ranking = Ranking(ranking.rows[kept][:k], ranking.scores[kept][:k])
+        hits = self._hits(query, ranking, rankings, explain=explain)
+        times = {**staged.times_ms, "total": (perf_counter() - begin) * 1000}
+        sizes = {name: len(found) for name, found in rankings.items()}
+        return Answer(hits, times, staged.last, sizes, self._notes(stage))
+
+    def like(
+        self,
+        doc: Doc,
+        k: int = 10,
+        *,
+        stage: str | None = None,
+        where: str | None = None,
+        explain: bool = False,
+    ) -> Answer:
+        """Papers like this one: its title and text are the query, itself is left out."""
+        try:
+            own: Row | None = self.index.row(doc.id)
+        except QueryError:
+            own = None
+        query = f"{doc.title} {doc.text}"
+        return self.answer(query, k, stage=stage, where=where, explain=explain, leave_out=own)
+
+    def rank(
+        self,
+        queries: Sequence[str],
+        k: int = 100,
+        *,
+        stage: str | None = None,
+        where: str | None = None,
+    ) -> list[list[tuple[str, float]]]:
+        """The k best of every query as (document id, score), best first; a batch at a time."""
+        stage = self.stages.check(stage or self.stages.default)
+        allowed, found = self.mask(where), []
+        for start in range(0, len(queries), 256):
+            batch = [clean(query) for query in queries[start : start + 256]]
+            staged = self.stages.run(batch, stage=stage, k=positive(k), allowed=allowed)
+            for ranking in staged.rankings[staged.last]:
+                best = ranking.head(k)
+                ids = self.index.ids(best.rows)
+                found.append(list(zip(ids, best.scores.tolist(), strict=True)))
+        return found
+
+    def why_not(self, query: str, doc_id: str, k: int = 10, *, where: str | None = None) -> WhyNot:
+        """Which stage lost a document, its rank there, and what would bring it back."""
+        row, allowed = self.index.row(doc_id), self.mask(where)
+        return explain_absence(
+            self.stages, clean(query), row=row, doc_id=doc_id, k=positive(k), allowed=allowed
+        )
+
+    def mask(self, where: str | None) -> Mask | None:
+        """Rows that a filter allows; resolved once for each filter."""
+        if where is None or not where.strip():
+            return None
+        if where not in self._masks:
+            if len(self._masks) >= 16:
+                self._masks.clear()
+            self._masks[where] = parse(where).mask(self.index.table)
+        return self._masks[where]
+
+    def matches(self, query: str, rows: Sequence[Row]) -> list[tuple[Match, ...]]:
+        """Query terms in each document with what they gave to its BM25 score."""
+        bm25 = self.stages.retrievers["bm25"].get()
+        if not isinstance(bm25, BM25Retriever):
+            return [() for _ in rows]
+        return bm25.matches(query, np.asarray(rows, np.int64))
+
+    def _hits(
+        self, query: str, ranking: Ranking, rankings: dict[str, Ranking], *, explain: bool
+    ) -> list[Hit]:
+        docs = [self.index[row] for row in ranking.rows.tolist()]
+        matches = self.matches(query, ranking.rows.tolist()) if explain else [()] * len(docs)
+        ledger = Ledger(self.index, self.stages) if explain else None
+        hits = []
+        for n, (row, score) in enumerate(ranking):
+            places = {
+                stage: Place(rank, float(found.scores[rank - 1]))
+                for stage, found in rankings.items()
+                if (rank := found.rank_of(row)) is not None
+            }
+            cut = ledger.truncated(query, row, docs[n]) if ledger else {}
+            hits.append(Hit(n + 1, docs[n], score, Trace(places, matches[n], cut)))
+        return hits
+
+    def _notes(self, stage: str) -> tuple[str, ...]:
+        if stage == "reranked" or stage != self.stages.default:
+            return self.notes
+        return (*self.notes, "Not reranked: no reranker is loaded (--reranker MODEL loads one).")
+
+
+def clean(query: str) -> str:
+    """The query as text that can be stored: what is no character becomes U+FFFD."""
+    return query.encode("utf-8", "replace").decode("utf-8").replace("\0", " ")
+
+
+def positive(k: int) -> int:
+    if k < 1:
+        raise ConfigError(f"k must be at least 1, not {k}.")
+    return k

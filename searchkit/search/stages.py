@@ -1,0 +1,119 @@
+"""Queries through the stages of a pipeline, with the time that each took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+
+from searchkit.errors import ConfigError
+from searchkit.protocols import DocLookup, PairScorer, Retriever
+from searchkit.rerank import rerank
+from searchkit.search.lazy import Lazy
+from searchkit.search.pipeline import Pipeline
+from searchkit.types import Mask, Ranking
+
+STAGES = ("bm25", "dense", "fused", "reranked")
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What every stage that ran made of every query, in the order they ran."""
+
+    rankings: dict[str, list[Ranking]] = field(default_factory=dict)
+    times_ms: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def last(self) -> str:
+        return next(reversed(self.rankings))
+
+    def of_query(self, n: int) -> dict[str, Ranking]:
+        return {stage: rankings[n] for stage, rankings in self.rankings.items()}
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        start = perf_counter()
+        yield
+        self.times_ms[stage] = (perf_counter() - start) * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """The loaded parts of a pipeline; whatever a stage does not need is not loaded."""
+
+    pipeline: Pipeline
+    retrievers: Mapping[str, Lazy[Retriever]]  # "bm25", then encoders by name
+    scorer: Lazy[PairScorer] | None
+    docs: DocLookup
+
+    @property
+    def dense(self) -> tuple[str, ...]:
+        return tuple(name for name in self.retrievers if name != "bm25")
+
+    @property
+    def default(self) -> str:
+        """The last stage that this pipeline has."""
+        if self.scorer is not None:
+            return "reranked"
+        return "fused" if self.pipeline.encoders else "bm25"
+
+    def check(self, stage: str) -> str:
+        """The stage, or the sentence that says why it cannot run."""
+        if stage not in (*STAGES, *self.dense):
+            known = ", ".join((*STAGES, *self.dense))
+            raise ConfigError(f"there is no stage {stage!r}. Stages: {known}.")
+        if stage == "reranked" and self.scorer is None:
+            raise ConfigError("no reranker is loaded. Name one: --reranker MODEL.")
+        if stage in ("dense", "fused") and not self.dense:
+            message = "the index holds no vectors. Build it with --encoder minilm, or use bm25."
+            raise ConfigError(f"stage {stage} cannot run: {message}")
+        return stage
+
+    def run(
+        self, queries: Sequence[str], *, stage: str, k: int, allowed: Mask | None = None
+    ) -> Staged:
+        """Run up to `stage`. k bounds what a retriever alone returns; fusing needs the depth."""
+        self.check(stage)
+        staged = Staged()
+        names, depth = self._first(stage), self.pipeline.depth
+        if len(names) == 1 and stage not in ("fused", "reranked"):
+            depth = k
+        for name in names:
+            with staged.timed(name):
+                retriever = self.retrievers[name].get()
+                staged.rankings[name] = retriever.retrieve(queries, depth, allowed)
+        if len(names) > 1:
+            label = "dense" if stage == "dense" else "fused"
+            with staged.timed(label):
+                staged.rankings[label] = self._fuse(staged, names)
+        if stage == "reranked":
+            with staged.timed("reranked"):
+                staged.rankings["reranked"] = self._rerank(queries, staged)
+        return staged
+
+    def _first(self, stage: str) -> list[str]:
+        """Retrievers that a stage needs."""
+        if stage == "bm25" or stage in self.dense:
+            return [stage]
+        if stage == "dense":
+            return list(self.dense)
+        encoders = self.pipeline.encoders
+        if stage == "fused" and not encoders:  # asked for by name: all that there is
+            encoders = self.dense
+        return ["bm25", *encoders]
+
+    def _fuse(self, staged: Staged, names: Sequence[str]) -> list[Ranking]:
+        by_query = zip(*(staged.rankings[name] for name in names), strict=True)
+        fusion, k = self.pipeline.fusion, self.pipeline.depth * len(names)
+        if fusion.weights.keys() != set(names):
+            # other retrievers than it was made for: alike
+            fusion = replace(fusion, weights=dict.fromkeys(names, 1 / len(names)))
+        return [fusion.fuse(dict(zip(names, rankings, strict=True)), k) for rankings in by_query]
+
+    def _rerank(self, queries: Sequence[str], staged: Staged) -> list[Ranking]:
+        if self.scorer is None:
+            raise ValueError("no scorer")
+        first = staged.rankings[staged.last]
+        scorer, options = self.scorer.get(), self.pipeline.rerank
+        return rerank(queries, first, scorer, self.docs, options=options)
