@@ -67,24 +67,9 @@ def build_index(
             ]
             if not segments:
                 raise CorpusError(out, None, "the corpus holds no document to index")
-            built = [
-                replace(
-                    segment,
-                    parts=segment.parts
-                    + dense_parts(
-                        drafts,
-                        segment,
-                        number=n,
-                        choices=config.dense,
-                        ann=config.ann,
-                        watch=watch,
-                    ),
-                )
-                for n, segment in enumerate(segments)
-            ]
             fresh = Generation(
                 number=_next_number(out),
-                segments=tuple(built),
+                segments=tuple(_with_vectors(drafts, segments, config, watch)),
                 encoders=tuple(choice.record() for choice in config.dense),
                 ledger=dict(ledger()),
                 versions=_versions(),
@@ -160,6 +145,16 @@ def _segment(
     config = {"analyzer": analyzer.config, "positions": False}
     part = drafts.part("postings", folders[1], config, inputs=name, stats={**counted, **mixed})
     return replace(bare, parts=(part,))
+
+
+def _with_vectors(
+    drafts: Drafts, segments: Sequence[Segment], config: BuildConfig, watch: Watch
+) -> Iterator[Segment]:
+    for n, segment in enumerate(segments):
+        parts = dense_parts(
+            drafts, segment, number=n, choices=config.dense, ann=config.ann, watch=watch
+        )
+        yield replace(segment, parts=segment.parts + parts)
 
 
 def _next_number(out: Path) -> int:
