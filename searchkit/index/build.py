@@ -17,6 +17,7 @@ from searchkit.index import generation as generations
 from searchkit.index.ann import AnnKind
 from searchkit.index.collect import collect
 from searchkit.index.dense_parts import DenseChoice, dense_parts
+from searchkit.index.docs import DocStore
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Generation, Segment
 from searchkit.index.lexical import SEGMENT_DOCS, write_lexical
@@ -26,6 +27,7 @@ from searchkit.types import Doc
 
 Watch: TypeAlias = Callable[[str], Progress]  # name of a phase -> who is told how far it is
 
+_SAMPLED_DOCS = 256  # read to see whether an encoder knows the words of a corpus
 PACKAGES = ("searchkit", "numpy", "pyarrow", "PyStemmer", "stop-words", "torch", "faiss-cpu")
 
 
@@ -70,7 +72,7 @@ def build_index(
             fresh = Generation(
                 number=_next_number(out),
                 segments=tuple(_with_vectors(drafts, segments, config, watch)),
-                encoders=tuple(choice.record() for choice in config.dense),
+                encoders=_records(out, segments[0], config),
                 ledger=dict(ledger()),
                 versions=_versions(),
                 written=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -155,6 +157,12 @@ def _with_vectors(
             drafts, segment, number=n, choices=config.dense, ann=config.ann, watch=watch
         )
         yield replace(segment, parts=segment.parts + parts)
+
+
+def _records(out: Path, first: Segment, config: BuildConfig) -> tuple[dict[str, Any], ...]:
+    docs = islice(DocStore(out / first.folder), _SAMPLED_DOCS)
+    sample = [f"{doc.title} {doc.text}"[:2000] for doc in docs]
+    return tuple(choice.record(sample) for choice in config.dense)
 
 
 def _next_number(out: Path) -> int:

@@ -22,13 +22,18 @@ class DenseChoice:
     vectors: VectorConfig
     options: Mapping[str, Any] = field(default_factory=dict)  # what opens the encoder again
 
-    def record(self) -> dict[str, Any]:
-        """What a generation remembers, to open the same encoder and refuse another."""
+    def record(self, sample: Sequence[str]) -> dict[str, Any]:
+        """What a generation remembers: to open the same encoder, refuse another, and trust it.
+
+        sample: some texts of the corpus, to see whether the encoder can read them.
+        """
         return {
             "name": self.encoder.name,
             "fingerprint": self.encoder.fingerprint,
             "dim": self.encoder.dim,
             "max_tokens": self.encoder.max_tokens,
+            "languages": list(self.encoder.languages),
+            "shattered": round(self.encoder.shattered(sample), 4),
             "options": dict(self.options),
             **asdict(self.vectors),
         }

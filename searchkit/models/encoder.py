@@ -84,6 +84,18 @@ class SentenceEncoder:
         """Length of each text as a document, prompt and special tokens included."""
         return self._lengths(_readable(texts), self.recipe.doc_prompt)
 
+    def shattered(self, texts: Sequence[str]) -> float:
+        """Share of the pieces of words that are unknown or one letter; 0 where there are none."""
+        tokenizer = self.model.tokenizer
+        pieces = [
+            piece.strip("#▁Ġ ")
+            for text in _readable(texts)
+            for piece in tokenizer.tokenize(text, truncation=False)
+        ]
+        broken = [p == tokenizer.unk_token or (len(p) == 1 and p.isalpha()) for p in pieces]
+        words = [p == tokenizer.unk_token or p.isalpha() for p in pieces]
+        return sum(broken) / sum(words) if any(words) else 0.0
+
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """One row per text. On a CPU each is encoded alone: no batch-mate can touch its bits."""
         texts, prompt = _readable(texts), self.recipe.query_prompt

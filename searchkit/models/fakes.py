@@ -28,6 +28,13 @@ class HashEncoder:
     def fingerprint(self) -> str:
         return hashlib.sha256(f"hash {self.dim} {self.max_tokens}".encode()).hexdigest()
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return ()
+
+    def shattered(self, texts: Sequence[str]) -> float:
+        return 0.0
+
     def passage(self, doc: Doc) -> str:
         return render(PLAIN, doc)
 

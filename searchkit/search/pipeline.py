@@ -40,20 +40,28 @@ class Pipeline:
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Pipeline:
-        known = [setting.name for setting in fields(cls)]
-        for key in settings:
-            if key not in known:
-                near = get_close_matches(str(key), known, 1, cutoff=0.0)[0]
-                raise ConfigError(f"pipeline: there is no {key!r}. Did you mean {near!r}?")
+        refuse_unknown("pipeline", settings, cls)
         values = dict(settings)
-        for name, kind in (("bm25", BM25Params), ("rerank", RerankOptions)):
-            if name in values:
-                values[name] = kind(**values[name])
+        if "bm25" in values:
+            refuse_unknown("bm25", values["bm25"], BM25Params)
+            values["bm25"] = BM25Params(**values["bm25"])
+        if "rerank" in values:
+            refuse_unknown("rerank", values["rerank"], RerankOptions)
+            values["rerank"] = RerankOptions(**values["rerank"])
         if "fusion" in values:
             values["fusion"] = Fusion.from_dict(values["fusion"])
         if "encoders" in values:
             values["encoders"] = tuple(values["encoders"])
         return cls(**values)
+
+
+def refuse_unknown(what: str, settings: Mapping[str, Any], kind: type[Any]) -> None:
+    """ConfigError with the nearest name where a setting is none of the dataclass's."""
+    known = [setting.name for setting in fields(kind)]
+    for key in settings:
+        if key not in known:
+            near = get_close_matches(str(key), known, 1, cutoff=0.0)[0]
+            raise ConfigError(f"{what}: there is no {key!r}. Did you mean {near!r}?")
 
 
 def factory(encoders: Sequence[str], *, left_out: str = "") -> Pipeline:

@@ -70,6 +70,13 @@ class Stages:
             raise ConfigError(f"stage {stage} cannot run: {message}")
         return stage
 
+    def load(self, stage: str) -> None:
+        """Load what a stage needs, so that its first run does not take the time for it."""
+        for name in self._first(self.check(stage)):
+            self.retrievers[name].get()
+        if stage == "reranked" and self.scorer is not None:
+            self.scorer.get()
+
     def run(
         self, queries: Sequence[str], *, stage: str, k: int, allowed: Mask | None = None
     ) -> Staged:

@@ -1,0 +1,255 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from searchkit.errors import ConfigError, QueryError
+from searchkit.fuse import Fusion
+from searchkit.index.build import BuildConfig, build_index
+from searchkit.index.dense_parts import DenseChoice
+from searchkit.index.index import Index
+from searchkit.index.vectors import VectorConfig, open_vectors
+from searchkit.models.fakes import HashEncoder, OverlapScorer
+from searchkit.rerank import RerankOptions
+from searchkit.retrieve.bm25 import BM25Retriever, LexicalPart
+from searchkit.retrieve.dense import DensePart, DenseRetriever
+from searchkit.sample import corpus_path, queries_path
+from searchkit.search.lazy import Lazy
+from searchkit.search.pipeline import Pipeline, factory
+from searchkit.search.searcher import Searcher
+from searchkit.search.stages import Stages
+from searchkit.types import Doc
+
+ENCODER = HashEncoder()
+QUERIES = [json.loads(line)["text"] for line in queries_path().read_text("utf-8").splitlines()]
+
+
+def sample_docs():
+    for line in corpus_path().read_text("utf-8").splitlines():
+        row = json.loads(line)
+        yield Doc(row["_id"], row["title"], row["text"], {"year": row["year"]})
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("index") / "sample"
+    dense = [DenseChoice(ENCODER, VectorConfig())]
+    build_index(folder, sample_docs(), BuildConfig(dense=dense, segment_docs=64))
+    with Index.open(folder) as opened:
+        yield opened
+
+
+def searcher_of(index, *, pipeline=None, scorer=None):
+    lexical = [LexicalPart(base, postings) for base, postings in index.postings]
+    parts = [
+        DensePart(s.base, s.segment.n_docs, open_vectors(index.folder(part)))
+        for s, part in index.part("vectors")
+    ]
+    pipeline = pipeline or factory(["hash"])
+    retrievers = {
+        "bm25": Lazy.of(
+            BM25Retriever(lexical, analyzer=index.analyzer, params=pipeline.bm25, engine="numpy")
+        ),
+        "hash": Lazy.of(DenseRetriever(ENCODER, parts)),
+    }
+    lazy = None if scorer is None else Lazy.of(scorer)
+    return Searcher(index, Stages(pipeline, retrievers, lazy, index))
+
+
+@pytest.fixture(scope="module")
+def searcher(index):
+    return searcher_of(index)
+
+
+@pytest.fixture(scope="module")
+def reranking(index):
+    pipeline = Pipeline(encoders=("hash",), rerank=RerankOptions(depth=20))
+    return searcher_of(index, pipeline=pipeline, scorer=OverlapScorer())
+
+
+def ids(hits):
+    return [hit.doc.id for hit in hits]
+
+
+@pytest.mark.parametrize("stage", ["bm25", "dense", "hash", "fused"])
+def test_fewer_hits_are_the_head_of_more(searcher, stage):
+    for query in QUERIES[:10]:
+        many = ids(searcher.search(query, 50, stage=stage))
+        assert ids(searcher.search(query, 5, stage=stage)) == many[:5]
+
+
+@pytest.mark.parametrize("stage", ["bm25", "dense", "fused"])
+def test_a_batch_ranks_as_one_query_at_a_time(searcher, stage):
+    batch = searcher.rank(QUERIES, 20, stage=stage)
+    for query, ranked in zip(QUERIES, batch, strict=True):
+        hits = searcher.search(query, 20, stage=stage)
+        assert ranked == [(hit.doc.id, hit.score) for hit in hits]
+
+
+def test_segments_do_not_change_a_ranking(searcher, tmp_path):
+    dense = [DenseChoice(ENCODER, VectorConfig())]
+    build_index(tmp_path / "one", sample_docs(), BuildConfig(dense=dense))
+    with Index.open(tmp_path / "one") as whole:
+        assert len(whole.segments) == 1
+        assert searcher_of(whole).rank(QUERIES, 30) == searcher.rank(QUERIES, 30)
+
+
+def test_a_hit_tells_its_way(searcher):
+    hit = searcher.search("NGC 4258 H_0", 1, explain=True)[0]
+    assert list(hit.trace.stages) == ["bm25", "hash", "fused"]
+    assert hit.trace.stages["fused"].rank == hit.rank == 1
+    assert hit.trace.stages["fused"].score == hit.score
+    assert {match.term for match in hit.trace.matches} == {"ngc", "4258", "h0"}
+    total = sum(match.score for match in hit.trace.matches)
+    assert total == pytest.approx(hit.trace.stages["bm25"].score, rel=1e-6)
+
+
+def test_a_reranked_hit_has_the_order_of_the_scorer(reranking):
+    answer = reranking.answer("graph neural networks", 10)
+    assert answer.stage == "reranked"
+    assert list(answer.times_ms) == ["bm25", "hash", "fused", "reranked", "total"]
+    expected = OverlapScorer().score(
+        "graph neural networks", [OverlapScorer().passage(hit.doc) for hit in answer.hits]
+    )
+    assert [hit.score for hit in answer.hits] == expected.tolist()
+    assert answer.n_candidates["reranked"] == 20
+    assert not any("Not reranked" in note for note in answer.notes)
+
+
+def test_without_a_reranker_the_answer_says_so(searcher):
+    assert any("Not reranked" in note for note in searcher.answer("galaxies").notes)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.sampled_from(QUERIES), st.integers(1998, 2025))
+def test_a_filter_removes_documents_and_changes_no_first_stage_score(searcher, query, year):
+    for stage in ("bm25", "hash"):
+        whole = searcher.search(query, 200, stage=stage)
+        kept = searcher.search(query, 200, stage=stage, where=f"year >= {year}")
+        expected = [(h.doc.id, h.score) for h in whole if h.doc.meta["year"] >= year]
+        assert [(h.doc.id, h.score) for h in kept] == expected
+
+
+def test_like_leaves_the_paper_itself_out(searcher):
+    paper = searcher.index[0]
+    found = ids(searcher.like(paper, 146).hits)
+    assert paper.id not in found
+    assert len(found) == 145
+    stranger = Doc("not in the index", paper.title, paper.text)
+    assert ids(searcher.like(stranger, 1).hits) == [paper.id]
+
+
+def test_why_not_of_a_paper_that_is_shown(searcher):
+    top = searcher.search(QUERIES[0], 1)[0].doc.id
+    why = searcher.why_not(QUERIES[0], top)
+    assert (why.is_shown, why.lost_at) == (True, None)
+    assert "is shown: rank 1" in why.verdict
+
+
+def test_why_not_names_the_rank_that_would_show_it(searcher):
+    hits = searcher.search(QUERIES[0], 50)
+    why = searcher.why_not(QUERIES[0], hits[30].doc.id, k=10)
+    assert why.lost_at == "fused"
+    assert "-k 31 would show it" in why.verdict
+    assert searcher.why_not(QUERIES[0], hits[30].doc.id, k=31).is_shown
+
+
+def test_why_not_names_the_filter(searcher):
+    top = searcher.search(QUERIES[0], 1)[0].doc
+    why = searcher.why_not(QUERIES[0], top.id, where=f"year != {top.meta['year']}")
+    assert why.lost_at == "filter"
+    assert "excluded by the filter" in why.verdict
+
+
+def test_why_not_names_a_depth_that_is_too_small(index):
+    pipeline = Pipeline(encoders=("hash",), depth=3)
+    shallow = searcher_of(index, pipeline=pipeline)
+    ranks = {stage: ids(shallow.search(QUERIES[0], 146, stage=stage)) for stage in ("bm25", "hash")}
+    lost = next(i for i in ranks["hash"][40:] if i not in ranks["bm25"][:3])
+    why = shallow.why_not(QUERIES[0], lost)
+    best = min(found.index(lost) + 1 for found in ranks.values() if lost in found)
+    assert why.lost_at in ("bm25", "hash")
+    assert f"A depth of {best} would bring it back" in why.verdict
+
+
+def test_why_not_names_the_rerank_depth(reranking):
+    fused = ids(reranking.search(QUERIES[0], 60, stage="fused"))
+    why = reranking.why_not(QUERIES[0], fused[39])
+    assert why.lost_at == "fused"
+    assert "A rerank depth of 40 would let the reranker see it" in why.verdict
+
+
+def test_why_not_says_which_terms_are_missing(index):
+    lexical = Stages(
+        Pipeline(),
+        {
+            "bm25": Lazy.of(
+                BM25Retriever(
+                    [LexicalPart(base, p) for base, p in index.postings], analyzer=index.analyzer
+                )
+            )
+        },
+        None,
+        index,
+    )
+    why = Searcher(index, lexical).why_not("zebra photocatalyst", index.id(0))
+    assert why.lost_at == "bm25"
+    assert (why.matched, why.missing) == ((), ("zebra", "photocatalyst"))
+    assert "holds none of the query's terms" in why.verdict
+
+
+@pytest.mark.parametrize(
+    "query", ["", " ", "the of and", "\ud800", "\0", "😀" * 50, "'\"(((", "x" * 9999]
+)
+def test_any_text_is_a_query(searcher, reranking, query):
+    for one in (searcher, reranking):
+        for stage in ("bm25", "dense", "fused"):
+            assert len(one.search(query, 3, stage=stage)) <= 3
+
+
+def test_a_long_query_is_answered(searcher):
+    assert searcher.search("galaxies and dark matter " * 4000, 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "why"),
+    [
+        ({"k": 0}, ConfigError, "k must be at least 1"),
+        ({"stage": "magic"}, ConfigError, "there is no stage 'magic'"),
+        ({"stage": "reranked"}, ConfigError, "no reranker is loaded"),
+        ({"where": "yeer > 3"}, QueryError, "year"),
+    ],
+)
+def test_a_wrong_request_is_a_sentence(searcher, call, error, why):
+    with pytest.raises(error, match=why):
+        searcher.search("galaxies", **call)
+
+
+def test_an_unknown_document_is_a_sentence(searcher):
+    with pytest.raises(QueryError, match="there is no document 'nope'"):
+        searcher.why_not("galaxies", "nope")
+
+
+def test_a_promoted_pipeline_runs(index):
+    fusion = Fusion(kind="rrf", weights={"bm25": 1.0, "hash": 1.0})
+    rrf = searcher_of(index, pipeline=Pipeline(encoders=("hash",), fusion=fusion))
+    hit = rrf.search(QUERIES[0], 1)[0]
+    parts = [1 / (60 + hit.trace.stages[s].rank) for s in ("bm25", "hash")]
+    assert hit.score == np.float32(sum(parts))
+
+
+def test_a_lazy_value_is_made_once_and_an_error_is_not_kept():
+    made = []
+
+    def make():
+        made.append(1)
+        if len(made) == 1:
+            raise ConfigError("not yet")
+        return "value"
+
+    lazy = Lazy(make)
+    with pytest.raises(ConfigError):
+        lazy.get()
+    assert (lazy.get(), lazy.get(), len(made), lazy.is_made) == ("value", "value", 2, True)
