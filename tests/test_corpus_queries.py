@@ -50,7 +50,6 @@ def test_text_after_the_first_tab_is_the_query(tmp_path):
         ("q.tsv", b"1 dust in rings", "q.tsv:1: a line is the query's id, a tab"),
         ("q.tsv", b"1\t", "query '1' has no text"),
         ("q.tsv", b"1\tcaf\xe9", "byte 6"),
-        ("q.tsv", b"1\ta\0b", "NUL"),
         ("q.tsv", b"1\t" + b"x" * 10_000_001, "longer than 10 MB"),
         ("q.tsv", b"\n\n", "there is no query in it"),
         ("q.txt", b"1\tx", "does not tell the format"),
@@ -86,3 +85,11 @@ def test_queries_written_as_json_or_tsv_come_back(tmp_path_factory, texts):
 def test_real_queries_are_read(real_data):
     queries = read_queries(real_data / "scifact" / "queries.jsonl")
     assert len(queries) == len({query.id for query in queries}) == 1109
+
+
+def test_a_nul_character_in_a_query_becomes_a_space_and_is_logged(tmp_path, caplog):
+    (tmp_path / "q.jsonl").write_bytes(b'{"_id": "1", "text": "a\\u0000b"}\n')
+    (tmp_path / "q.tsv").write_bytes(b"1\ta\0b\n")
+    for name in ("q.jsonl", "q.tsv"):
+        assert read_queries(tmp_path / name) == [Query("1", "a b")]
+        assert f"{name}:1: a NUL character" in caplog.text

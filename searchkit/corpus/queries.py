@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from searchkit.corpus.values import id_of, text_of
 from searchkit.errors import CorpusError
 from searchkit.types import Query
 
+_LOG = logging.getLogger(__name__)
 _HEADERS = {("_id", "text"), ("id", "text"), ("query-id", "text"), ("qid", "query")}  # of TSV
 
 
@@ -19,7 +21,8 @@ def read_queries(path: Path) -> list[Query]:
     """The queries in file order: JSONL with `_id` (or `id`) and `text`, or TSV, each also .gz.
 
     A line of TSV is id, tab, text; a header `id text` is known as one. Other fields are left
-    out. CorpusError: a line that is no query, an id that occurs twice, no query at all.
+    out. CorpusError: a line that is no query, an id that occurs twice, no query at all. A NUL
+    character in a text, which a query cannot mean, becomes a space and is logged.
     """
     parse = _parser(path)
     found: dict[str, Query] = {}
@@ -30,6 +33,9 @@ def read_queries(path: Path) -> list[Query]:
             id_, text = parse(line)
             if number == 1 and parse is _from_tsv and (id_, text) in _HEADERS:
                 continue
+            if isinstance(text, str) and "\0" in text:
+                _LOG.warning("%s:%d: a NUL character in the query became a space.", path, number)
+                text = text.replace("\0", " ")
             query = _query(id_, text)
         except BadRow as bad:
             raise CorpusError(path, number, bad.why) from None

@@ -89,8 +89,10 @@ class SentenceEncoder:
         tokenizer = self.model.tokenizer
         pieces = [
             piece.strip("#▁Ġ ")
-            for text in _readable(texts)
-            for piece in tokenizer.tokenize(text, truncation=False)
+            for ids in tokenizer(_readable(texts), add_special_tokens=False, verbose=False)[
+                "input_ids"
+            ]
+            for piece in tokenizer.convert_ids_to_tokens(ids)
         ]
         broken = [p == tokenizer.unk_token or (len(p) == 1 and p.isalpha()) for p in pieces]
         words = [p == tokenizer.unk_token or p.isalpha() for p in pieces]
