@@ -1,0 +1,115 @@
+"""Hits -> what a person reads of them, and JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from searchkit.cli.highlight import Passage, excerpt, mark
+from searchkit.cli.screen import FAINT, MATCH, STRONG, Piece, Screen
+from searchkit.protocols import Analyzer, PairScorer
+from searchkit.rerank import RerankOptions
+from searchkit.search.searcher import Answer
+from searchkit.search.stages import Stages
+from searchkit.types import Doc, Hit
+
+_LINES = 2  # of text under each title on a terminal
+_PLAIN_CHARACTERS = 240  # of text under each title elsewhere
+_VENUES = ("venue", "journal", "booktitle")
+
+
+def show_answer(
+    screen: Screen, answer: Answer, *, query: str, analyzer: Analyzer, explain: bool = False
+) -> None:
+    """Every hit: rank and title, score and identity, the passage around its best sentence.
+
+    explain: under each its waterfall, the terms that matched and what the models could not read.
+    """
+    hits = answer.hits
+    if not hits:
+        screen.write("No document matches.")
+    titles = mark([hit.doc.title for hit in hits], query, analyzer)
+    texts = mark([hit.doc.text for hit in hits], query, analyzer)
+    margin = len(str(len(hits))) + 2
+    for hit, title, text in zip(hits, titles, texts, strict=True):
+        shown = title if title.text else Passage("(no title)", ())
+        screen.write(f"{hit.rank:>{margin - 2}}  ", *marked(shown, STRONG))
+        screen.write((f"{hit.score:.4f}  {identity(hit.doc)}", FAINT), indent=margin)
+        if text.text:
+            screen.write(*marked(excerpt(text, _room(screen, margin))), indent=margin)
+        if explain:
+            show_trace(screen, hit, stages=list(answer.n_candidates), indent=margin)
+        screen.write()
+
+
+def show_trace(screen: Screen, hit: Hit, *, stages: Sequence[str], indent: int) -> None:
+    """Rank and score in every stage, then terms with what they gave, then what was cut off."""
+    rows = [["stage", "rank", "score"]]
+    for stage in stages:
+        place = hit.trace.stages.get(stage)
+        rows.append([stage, *((str(place.rank), f"{place.score:.4f}") if place else ("-", "-"))])
+    screen.table(rows, indent=indent, numbers=1)
+    if hit.trace.matches:
+        given = "  ".join(f"{match.term} {match.score:.2f}" for match in hit.trace.matches)
+        screen.write(("terms    ", FAINT), given, indent=indent)
+    for model, n_tokens in hit.trace.truncated.items():
+        screen.write(
+            ("cut off  ", FAINT), f"{model} does not read {n_tokens} tokens", indent=indent
+        )
+
+
+def show_footer(screen: Screen, answer: Answer, stages: Stages) -> None:
+    """What ran and why, what the reader should know, and how long each stage took."""
+    screen.write((what_ran(answer, stages), FAINT))
+    screen.write((times(answer), FAINT))
+
+
+def what_ran(answer: Answer, stages: Stages) -> str:
+    """The pipeline and why it is this one, or the stage that was asked for; then all notes."""
+    ran = stages.pipeline.why[:1].upper() + stages.pipeline.why[1:]
+    if stages.pipeline.encoders and answer.stage not in ("fused", "reranked"):
+        ran = f"Stage {answer.stage} alone, as asked."
+    if answer.stage == "reranked" and stages.scorer is not None:
+        ran = f"{ran} {_reranking(stages.scorer.get(), stages.pipeline.rerank)}"
+    return " ".join((ran, *answer.notes))
+
+
+def _reranking(scorer: PairScorer, options: RerankOptions) -> str:
+    reads = getattr(scorer, "template", "")
+    mixed = (
+        ""
+        if options.interpolation is None
+        else (f", mixed with {options.interpolation:g} of the first stage")
+    )
+    return (
+        f"The first {options.depth} reranked by {scorer.name}{mixed}; it reads "
+        f"{reads + ', ' if reads else ''}{scorer.max_tokens} tokens."
+    )
+
+
+def times(answer: Answer) -> str:
+    """The milliseconds of each stage."""
+    return " · ".join(f"{stage} {time_ms:,.1f} ms" for stage, time_ms in answer.times_ms.items())
+
+
+def identity(doc: Doc) -> str:
+    """Year, venue and id of a document, as far as it has them."""
+    venue = next((doc.meta[name] for name in _VENUES if doc.meta.get(name)), None)
+    known = [doc.meta.get("year"), venue, doc.id]
+    return " · ".join(str(part) for part in known if part is not None)
+
+
+def marked(passage: Passage, style: str = "") -> list[Piece]:
+    """The passage as pieces, its marks set off."""
+    pieces: list[Piece] = []
+    end = 0
+    for found in passage.marks:
+        pieces.append((passage.text[end : found.start], style))
+        pieces.append((passage.text[found.start : found.stop], MATCH))
+        end = found.stop
+    return [*pieces, (passage.text[end:], style)]
+
+
+def _room(screen: Screen, margin: int) -> int:
+    if not screen.is_terminal:
+        return _PLAIN_CHARACTERS
+    return max(80, _LINES * (screen.width - margin) - 8)  # words do not fill a line to its end
