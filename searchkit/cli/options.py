@@ -1,0 +1,72 @@
+"""Flags and arguments that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+import typer
+
+DeviceName: TypeAlias = Literal["auto", "cpu", "cuda"]
+LexicalName: TypeAlias = Literal["searchkit", "rank-bm25"]
+
+IndexPath = Annotated[
+    Path, typer.Argument(metavar="INDEX", help="Folder of the index.", show_default=False)
+]
+Stage = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Last stage to run: bm25, dense, fused, reranked, or one encoder by its name. "
+        "Default: the last one of the pipeline.",
+    ),
+]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILTER",
+        help="Rank only what passes, e.g. \"year >= 2015 and venue in ('ACL', 'ApJ')\".",
+    ),
+]
+Reranker = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Cross-encoder: alias, folder or hub name; auto is the pipeline's, none is none.",
+    ),
+]
+RerankDepth = Annotated[
+    int | None, typer.Option(metavar="N", help="Candidates that the reranker sees.")
+]
+Interpolation = Annotated[
+    float | None,
+    typer.Option(metavar="SHARE", help="Share of the first stage in the reranked score, 0 to 1."),
+]
+BM25 = Annotated[
+    str,
+    typer.Option(
+        "--bm25",
+        metavar="KEY=VALUE,...",
+        help="variant (lucene, okapi, l, plus), k1, b, delta, title_weight, text_weight.",
+    ),
+]
+FusionPairs = Annotated[
+    str,
+    typer.Option(
+        "--fusion",
+        metavar="KEY=VALUE,...",
+        help="kind (rrf, convex), k0, normaliser (min-max, theoretical-min), and the weight of "
+        "each retriever by its name: kind=convex,bm25=0.4,minilm=0.6.",
+    ),
+]
+Depth = Annotated[
+    int | None, typer.Option(metavar="N", help="Candidates of each retriever that are fused.")
+]
+Lexical = Annotated[
+    LexicalName, typer.Option(help="Who ranks by BM25; rank-bm25 is for small corpora.")
+]
+Device = Annotated[DeviceName, typer.Option(help="Where models run.")]
+TrustRemoteCode = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Let a hub model run the code it brings.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
