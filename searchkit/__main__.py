@@ -1,0 +1,5 @@
+"""`python -m searchkit` is `searchkit`."""
+
+import searchkit.cli.main
+
+searchkit.cli.main.main()

@@ -1,0 +1,84 @@
+"""`searchkit export`: an index -> the corpus that builds it again."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from searchkit.cli.options import IndexPath
+
+if TYPE_CHECKING:
+    from searchkit.index.index import Index
+    from searchkit.types import Doc
+
+_FIELDS = {"id": "_id", "title": "title", "text": "text"}  # our name -> column
+
+
+def export(
+    index: IndexPath,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSONL to write; default: stdout.")
+    ] = None,
+) -> None:
+    """Write the documents of INDEX as JSONL.
+
+    They come in order, and `index` builds the same index from them.
+
+    \b
+    Example:
+      searchkit export indexes/papers --out papers.jsonl
+    """
+    from searchkit.cli.lines import as_json
+    from searchkit.index.index import Index
+
+    with Index.open(index) as opened, _sink(out) as file:
+        columns = columns_of(opened)
+        n_infinite = 0
+        for doc in opened:
+            record = doc_record(doc, columns)
+            n_infinite += sum(
+                isinstance(v, float) and not math.isfinite(v) for v in record.values()
+            )
+            file.write(as_json(record) + "\n")
+    renamed = [f"--column {ours}={name}" for ours, name in columns.items() if name != _FIELDS[ours]]
+    if renamed:
+        typer.echo(f"Read it back with {' '.join(renamed)}.", err=True)
+    if n_infinite:
+        typer.echo(f"{n_infinite:,} infinite numbers became null: JSON has none.", err=True)
+
+
+def columns_of(index: Index) -> dict[str, str]:
+    """Columns for id, title and text that no metadata column has taken."""
+    taken = {name for segment in index.segments for name in segment.docs.meta.column_names}
+    columns = {}
+    for ours, column in _FIELDS.items():
+        n_marks = next(n for n in count() if column + n * "_" not in taken)
+        columns[ours] = column + n_marks * "_"
+    return columns
+
+
+def doc_record(doc: Doc, columns: dict[str, str]) -> dict[str, Any]:
+    fields = {columns["id"]: doc.id, columns["title"]: doc.title, columns["text"]: doc.text}
+    return {**fields, **doc.meta}
+
+
+@contextmanager
+def _sink(out: Path | None) -> Iterator[TextIO]:
+    """Standard output, or a file that is there whole or not at all."""
+    if out is None:
+        yield sys.stdout
+        return
+    draft = out.with_name(f".{out.name}.draft")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            yield file
+        draft.replace(out)
+    finally:
+        draft.unlink(missing_ok=True)

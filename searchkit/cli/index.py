@@ -1,0 +1,160 @@
+"""`searchkit index`: corpus files -> an index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import typer
+
+from searchkit.cli import index_options as own
+from searchkit.cli import options as flags
+from searchkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from searchkit.corpus.read import ReadLedger
+    from searchkit.index.generation import Generation
+    from searchkit.search.api import IndexOptions
+
+_ENGLISH = ("english", "porter", "plain")  # analyzers of corpora that the default encoder reads
+_DEFAULT_ENCODER = "minilm"
+
+
+def index(  # noqa: PLR0913 - the flags of a command are its parameters
+    corpus: own.Corpus,
+    *,
+    out: own.Out,
+    encoder: own.Encoders = None,
+    lexical_only: own.LexicalOnly = False,
+    analyzer: own.AnalyzerName = "english",
+    ann: own.Ann = "auto",
+    passages: own.PassageKind = "document",
+    dtype: own.Dtype = "float16",
+    device: flags.Device = "auto",
+    query_prompt: own.QueryPrompt = None,
+    doc_prompt: own.DocPrompt = None,
+    max_tokens: own.MaxTokens = None,
+    trust_remote_code: flags.TrustRemoteCode = False,
+    column: own.Columns = None,
+    format: own.Format = None,  # noqa: A002 - the name of the flag
+    hub_split: own.HubSplit = "train",
+    on_error: own.OnError = "stop",
+    rejects: own.Rejects = None,
+    fix_text: own.FixText = False,
+    replace_index: own.Replace = False,
+) -> None:
+    """Build an index of CORPUS at DIR.
+
+    Interrupted, the same command goes on.
+
+    \b
+    Example:
+      searchkit index papers.jsonl --out indexes/papers --column id=doi
+    """
+    from searchkit.corpus.read import ReadOptions
+    from searchkit.index.vectors import VectorConfig
+    from searchkit.models.encoder import EncoderOptions
+    from searchkit.search.api import IndexOptions
+
+    read = ReadOptions(format=format, hub_split=hub_split, columns=columns_of(column or []))
+    read = replace(read, on_error=on_error, rejects=rejects, fix_text=fix_text)
+    encoding = EncoderOptions(device=device, trust_remote_code=trust_remote_code)
+    encoding = replace(encoding, query_prompt=query_prompt, doc_prompt=doc_prompt)
+    options = IndexOptions(
+        analyzer=analyzer,
+        vectors=VectorConfig(passages=passages, dtype=dtype),
+        encoder=replace(encoding, max_tokens=max_tokens),
+        ann=ann,
+        read=read,
+        replace=replace_index,
+    )
+    names = chosen_encoders(encoder or [], lexical_only=lexical_only, analyzer=analyzer)
+    build_aloud(corpus, out=out, encoders=names, options=options)
+
+
+def columns_of(pairs: Sequence[str]) -> dict[str, str]:
+    """Field -> column, of `id=doi`; a column may hold any character."""
+    columns = {}
+    for pair in pairs:
+        field, sign, column = pair.partition("=")
+        if not (field and sign and column):
+            raise ConfigError(f"--column {pair!r} is not written like id=doi.")
+        columns[field.strip()] = column
+    return columns
+
+
+def chosen_encoders(names: Sequence[str], *, lexical_only: bool, analyzer: str) -> list[str]:
+    """The encoders asked for, or the default one where it can read the corpus."""
+    if lexical_only and names:
+        raise ConfigError("--lexical-only and --encoder exclude each other. Drop one of them.")
+    if names or lexical_only:
+        return list(names)
+    if analyzer in _ENGLISH:
+        return [_DEFAULT_ENCODER]
+    typer.echo(
+        f"No encoder: {_DEFAULT_ENCODER} reads English and the analyzer is {analyzer}. Name one "
+        "with --encoder to search by meaning as well.",
+        err=True,
+    )
+    return []
+
+
+def build_aloud(
+    corpus: Sequence[str], *, out: Path, encoders: Sequence[str], options: IndexOptions
+) -> Generation:
+    """Build an index and say on stderr what it will take, how far it is, and what came of it."""
+    from searchkit.analyze.analyzer import TextAnalyzer
+    from searchkit.cli.forecast import forecast
+    from searchkit.cli.progress import Bars
+    from searchkit.corpus.read import ReadLedger
+    from searchkit.index.build import refuse_strangers
+    from searchkit.search.api import build
+
+    begin, ledger = perf_counter(), ReadLedger()
+    TextAnalyzer.named(options.analyzer)  # what can be refused at once is refused before the work
+    refuse_strangers(out, replace_index=options.replace)
+    n_docs = forecast(corpus, out=out, encoders=encoders, options=options)
+    try:
+        with Bars() as bars:
+            built = build(
+                corpus,
+                out=out,
+                encoders=encoders,
+                options=options,
+                ledger=ledger,
+                n_docs=n_docs,
+                watch=bars,
+            )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_interrupted(out, corpus, encoders)) from None
+    _report(built, out, ledger=ledger, time_s=perf_counter() - begin)
+    return built
+
+
+def _interrupted(out: Path, corpus: Sequence[str], encoders: Sequence[str]) -> str:
+    kept = f" Vectors encoded so far are kept in {out}." if encoders else ""
+    again = "The same command goes on from there." if encoders else "The same command starts anew."
+    if "-" in corpus:
+        again += " Standard input cannot be read twice: feed it again."
+    return f"interrupted. Nothing was committed.{kept} {again}"
+
+
+def _report(built: Generation, out: Path, *, ledger: ReadLedger, time_s: float) -> None:
+    """What was skipped, repaired and cut off, the size on disk, and the next command."""
+    from searchkit.cli.info import bytes_by_part, truncated
+    from searchkit.cli.sizes import count, spell_bytes
+
+    lines = list(ledger.sentences())
+    for encoder, cut in truncated(built).items():
+        if cut["documents"]:
+            lines.append(
+                f"{count(cut['documents'], 'document')} of {built.n_docs:,} are longer than "
+                f"{encoder} reads: {cut['tokens']:,} tokens lie beyond its limit."
+            )
+    size = spell_bytes(bytes_by_part(built)["total"])
+    lines.append(f"{out}: {count(built.n_docs, 'document')}, {size}, built in {time_s:.1f} s.")
+    lines.append(f'Next: searchkit search {out} "YOUR QUERY", or searchkit repl {out}')
+    typer.echo("\n".join(lines), err=True)

@@ -1,0 +1,161 @@
+"""`searchkit info`: what an index holds, how it is searched, and what it was built from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from searchkit.cli.options import IndexPath, Json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from searchkit.index.generation import Generation
+    from searchkit.index.index import Index
+    from searchkit.search.pipeline import Pipeline
+
+_TYPES = {
+    "int64": "whole number",
+    "double": "number",
+    "bool": "truth value",
+    "large_string": "text",
+}
+
+
+def info(index: IndexPath, as_json: Json = False) -> None:
+    """Tell what INDEX holds and how it is searched.
+
+    \b
+    Example:
+      searchkit info indexes/papers
+    """
+    from searchkit.cli.lines import as_json as spell
+    from searchkit.index.index import Index
+
+    with Index.open(index) as opened:
+        facts = describe(opened)
+    if as_json:
+        typer.echo(spell(facts))
+    else:
+        _show(facts)
+
+
+def describe(index: Index) -> dict[str, Any]:
+    """Everything about an index that is not a document."""
+    from searchkit.search.choose import choose
+
+    generation = index.generation
+    pipeline = choose(index)
+    return {
+        "index": str(index.path),
+        "documents": generation.n_docs,
+        "segments": len(generation.segments),
+        "generation": generation.number,
+        "format": generation.format,
+        "written": generation.written,
+        "analyzer": index.analyzer.name,
+        "metadata": {field.name: _spell_type(field.type) for field in index.table.schema},
+        "encoders": [dict(record) for record in generation.encoders],
+        "truncated": truncated(generation),
+        "pipeline": {**pipeline.to_dict(), "sentence": spell_pipeline(pipeline)},
+        "read": dict(generation.ledger),
+        "bytes": bytes_by_part(generation),
+        "versions": dict(generation.versions),
+    }
+
+
+def truncated(generation: Generation) -> dict[str, dict[str, int]]:
+    """Encoder -> documents longer than it reads, and their tokens beyond its limit."""
+    counts: dict[str, Counter[str]] = {}
+    for segment in generation.segments:
+        for part in segment.parts:
+            if part.kind == "vectors":
+                counted = counts.setdefault(part.config["encoder"], Counter())
+                counted["documents"] += part.stats["n_truncated_docs"]
+                counted["tokens"] += part.stats["n_tokens_beyond"]
+    return {name: dict(counted) for name, counted in counts.items()}
+
+
+def bytes_by_part(generation: Generation) -> dict[str, int]:
+    """Size on disk by kind of part, `total` last."""
+    sizes: Counter[str] = Counter()
+    for segment in generation.segments:
+        sizes["documents"] += sum(stamp.n_bytes for stamp in segment.files.values())
+        for part in segment.parts:
+            sizes[part.kind] += sum(stamp.n_bytes for stamp in part.files.values())
+    return {**sizes, "total": sum(sizes.values())}
+
+
+def spell_pipeline(pipeline: Pipeline) -> str:
+    """Retrievers, fusion and reranker in one sentence."""
+    bm25 = pipeline.bm25
+    found = f"BM25 ({bm25.variant}, k1 {bm25.k1:g}, b {bm25.b:g})"
+    if pipeline.encoders:
+        fusion = pipeline.fusion
+        weights = ", ".join(f"{name} {weight:g}" for name, weight in fusion.weights.items())
+        how = f"k0 {fusion.k0:g}" if fusion.kind == "rrf" else fusion.normaliser
+        found += (
+            f" and {', '.join(pipeline.encoders)}, {pipeline.depth:,} documents of each, "
+            f"fused by {fusion.kind} ({weights + ', ' if weights else ''}{how})"
+        )
+    if pipeline.reranker:
+        return f"{found}, the first {pipeline.rerank.depth} reranked by {pipeline.reranker}."
+    return f"{found}, not reranked."
+
+
+def _spell_type(kind: pa.DataType) -> str:
+    return _TYPES.get(str(kind), "list of text" if str(kind).startswith("list") else str(kind))
+
+
+def _show(facts: dict[str, Any]) -> None:
+    from searchkit.cli.screen import Screen
+
+    screen = Screen()
+    for name, value in _lines(facts):
+        screen.write((f"{name:<12}", "bold"), value)
+
+
+def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    from searchkit.cli.sizes import count, spell_bytes
+
+    lines = [
+        ("index", f"{facts['index']}, generation {facts['generation']}, {facts['written']}"),
+        ("documents", f"{facts['documents']:,} in {count(facts['segments'], 'segment')}"),
+        ("metadata", ", ".join(f"{name} ({kind})" for name, kind in facts["metadata"].items())),
+        ("analyzer", facts["analyzer"]),
+        *(("encoder", _spell_encoder(record)) for record in facts["encoders"]),
+        *(
+            ("truncated", _spell_truncated(name, cut, facts["documents"]))
+            for name, cut in facts["truncated"].items()
+        ),
+        ("pipeline", facts["pipeline"]["sentence"]),
+        ("why", facts["pipeline"]["why"]),
+    ]
+    lines += [("read", sentence) for sentence in _spell_ledger(facts["read"])]
+    sizes = ", ".join(f"{part} {spell_bytes(n)}" for part, n in facts["bytes"].items())
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    return [*lines, ("disk", sizes), ("versions", f"format {facts['format']}, {versions}")]
+
+
+def _spell_encoder(record: dict[str, Any]) -> str:
+    short = record["fingerprint"][:12]
+    return f"{record['name']}, {record['dim']} numbers, {record['max_tokens']} tokens, {short}"
+
+
+def _spell_truncated(encoder: str, cut: dict[str, int], n_docs: int) -> str:
+    if not cut["documents"]:
+        return f"nothing: {encoder} reads every document to its end"
+    return (
+        f"{cut['documents']:,} of {n_docs:,} documents are longer than {encoder} reads: "
+        f"{cut['tokens']:,} tokens beyond its limit"
+    )
+
+
+def _spell_ledger(ledger: dict[str, Any]) -> list[str]:
+    """What was read, as the reader's own ledger says it."""
+    from searchkit.corpus.ledger import ReadLedger
+
+    counts = ledger.get("read")
+    return ReadLedger.from_counts(counts).sentences() if counts else []

@@ -1,0 +1,99 @@
+import signal
+import subprocess
+import sys
+
+import pytest
+from cli_sample import build_sample, invoke
+
+from searchkit import sample
+from searchkit.cli.main import VERBS
+
+SAMPLE = [sample.corpus_path()]
+HEAVY = "torch transformers sentence_transformers faiss numba pyarrow datasets rich prompt_toolkit"
+
+
+def run(*arguments, **options):
+    command = [sys.executable, "-m", "searchkit", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from searchkit.cli.main import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        f"print(sorted(set({HEAVY.split()!r}) & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_help_has_one_worked_example(verb):
+    shown = invoke(verb, "--help").stdout
+    assert shown.count("Example:") == 1
+    assert f"  searchkit {verb}" in shown
+
+
+def test_the_help_lists_every_verb():
+    shown = invoke("--help").stdout
+    assert all(f"  {verb} " in shown for verb in VERBS)
+    assert "..." not in shown.partition("Commands:")[2]  # no line is cut
+
+
+def test_the_version_is_that_of_the_package():
+    from searchkit import __version__
+
+    assert run("--version").stdout == f"searchkit {__version__}\n"
+
+
+def test_a_reader_that_leaves_early_causes_no_complaint(tmp_path):
+    index = build_sample(tmp_path / "x")
+    command = f"{sys.executable} -m searchkit export {index} | head -c 10"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stdout == '{"_id":"as'
+    assert done.stderr == ""
+
+
+def test_a_full_disk_is_a_sentence(tmp_path):
+    index = build_sample(tmp_path / "x")
+    for verb in ("export", "info"):
+        with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+            command = [sys.executable, "-m", "searchkit", verb, str(index)]
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+        assert done.returncode == 1
+        assert b"No space left on device" in done.stderr
+        assert b"Traceback" not in done.stderr
+
+
+def test_ctrl_c_while_indexing_says_how_to_go_on(tmp_path):
+    command = [sys.executable, "-m", "searchkit", "index", "-", "--format", "jsonl"]
+    job = subprocess.Popen(
+        [*command, "--lexical-only", "--out", str(tmp_path / "x")],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    job.stdin.write('{"_id": "1", "text": "A disc."}\n')
+    job.stdin.flush()
+    assert "only while it is read" in job.stderr.readline()  # it waits for more
+    while not (tmp_path / "x" / "drafts").is_dir():
+        assert job.poll() is None
+    job.send_signal(signal.SIGINT)
+    said = job.communicate(timeout=60)[1]
+    assert job.returncode == 130, said
+    assert said.splitlines()[-1].startswith("searchkit: interrupted. Nothing was committed.")
+    assert "Standard input cannot be read twice" in said
+    assert invoke("info", tmp_path / "x").exit_code == 1
+    assert invoke("index", *SAMPLE, "--out", tmp_path / "x", "--lexical-only").exit_code == 0
+
+
+def test_a_terminal_without_greek_gets_question_marks(tmp_path):
+    corpus = tmp_path / "c.jsonl"
+    corpus.write_text('{"_id": "1", "title": "The \\u039bCDM model", "text": "."}\n')
+    assert invoke("index", corpus, "--out", tmp_path / "x", "--lexical-only").exit_code == 0
+    environment = {"PYTHONIOENCODING": "ascii", "SEARCHKIT_HOME": str(tmp_path), "PATH": ""}
+    done = run("search", tmp_path / "x", "model", env=environment)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "1  The ?CDM model")

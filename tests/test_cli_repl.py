@@ -1,0 +1,97 @@
+import pytest
+from cli_sample import build_sample, invoke
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from searchkit.cli.repl import attempt
+from searchkit.cli.repl_commands import COMMANDS
+from searchkit.cli.repl_session import Session
+from searchkit.cli.screen import Screen
+from searchkit.search.api import OpenOptions, open_searcher
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    return build_sample(tmp_path_factory.mktemp("repl") / "sample")
+
+
+def transcript(index, *lines):
+    result = invoke("repl", index, stdin="\n".join(lines))
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_piped_session_reads_as_a_transcript(index):
+    told = transcript(index, "NGC 4258", ":quit", "never asked")
+    assert told.startswith(f"{index}: 146 documents · bm25 · k 10. :help lists the commands.\n")
+    assert "> NGC 4258\n 1  " not in told  # less than ten hits: no second digit
+    assert "> NGC 4258\n1  A geometric distance to NGC 4258 from water masers\n" in told
+    assert "BM25 alone, because the index holds no vectors." in told
+    assert "total " in told
+    assert told.endswith("> :quit\n")
+
+
+def test_the_end_of_the_input_ends_the_session(index):
+    assert "Vitamin D supplements" in transcript(index, "vitamin D")
+
+
+def test_an_error_is_a_sentence_and_the_session_goes_on(index):
+    told = transcript(index, ":nonsense", ":where yeer > 1", ":open 1", ":k no", "NGC 4258")
+    assert "there is no command :nonsense" in told
+    assert "did you mean 'year'" in told
+    assert ":open needs the number of a hit; on the screen: none yet." in told
+    assert ":k needs a whole number from 1" in told
+    assert "1  A geometric distance" in told
+
+
+def test_settings_stay_in_force(index):
+    told = transcript(index, ":k 1", ":where year < 2010", ":explain", "heart attack drug")
+    assert "of 146 documents pass." in told
+    assert "explain is on." in told
+    assert told.count("\n2  ") == 0
+    assert "stage  rank" in told
+
+
+def test_a_hit_can_be_opened_and_be_the_next_query(index):
+    told = transcript(index, ":k 1", "NGC 4258", ":open 1", ":like 1", ":like astro-003")
+    assert "authors: Ilse Marten, Tomás Quiroga, Hana Oda" in told
+    assert told.count("1  A geometric distance") == 1
+
+
+def test_why_not_asks_about_the_last_query(index):
+    told = transcript(index, ":why-not bio-003", "heart attack", ":why-not bio-003")
+    assert "Search first" in told
+    assert "terms it lacks: attack" in told
+
+
+def test_a_setting_changes_the_ranking_at_once(index):
+    told = transcript(index, ":k 1", "disc", ":set k1=0.1", "disc", ":set")
+    assert "BM25 (lucene, k1 0.1, b 0.75), not reranked." in told
+    assert "with your own settings." in told
+
+
+def test_a_query_may_begin_with_a_colon_and_time_repeats_it(index):
+    told = transcript(index, "::zebra", ":time", ":help")
+    assert "No document matches." in told
+    assert "median ms" in told
+    assert ":why-not ID" in told
+
+
+commands = st.builds(lambda name, text: f":{name} {text}", st.sampled_from([*COMMANDS]), st.text())
+lines = st.one_of(st.text(), commands).filter(lambda line: not line.strip().startswith(":time"))
+
+
+@pytest.fixture(scope="module")
+def session(index):
+    searcher = open_searcher(index, options=OpenOptions())
+    with searcher.index:
+        yield Session(
+            searcher, retune=lambda old, pipeline: old, out=Screen(), err=Screen(stderr=True)
+        )
+
+
+@given(line=lines)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_line_ends_in_a_traceback(session, line):
+    session.k, session.where = 3, ""
+    assert attempt(session, line) or line.strip().startswith((":q", ":exit"))
