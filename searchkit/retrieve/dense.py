@@ -1,0 +1,120 @@
+"""Queries -> rankings by vectors: parts propose, the stored vectors decide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from searchkit.index.ann import AnnIndex
+from searchkit.index.vectors import VectorPart
+from searchkit.protocols import Encoder
+from searchkit.retrieve.approximate import AnnScan
+from searchkit.retrieve.exact import best_per_doc, exact_scores
+from searchkit.retrieve.flat import FlatScan, Ids
+from searchkit.types import Mask, Ranking, Rows, Scores, Vectors
+
+RESIDENT_BYTES = 1 << 30  # of float16 vectors kept as float32, so that no search converts them
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DensePart:
+    """The vectors of one segment and its place in the generation."""
+
+    base: int  # row of its first document
+    n_docs: int
+    vectors: VectorPart
+    ann: AnnIndex | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_docs != self.vectors.n_docs:
+            raise ValueError(f"{self.n_docs} documents, vectors of {self.vectors.n_docs}")
+        if self.ann and self.ann.n_vectors != self.vectors.n_vectors:
+            raise ValueError(f"{self.vectors.n_vectors} vectors, an ANN of {self.ann.n_vectors}")
+
+
+class Proposer(Protocol):
+    def propose(self, queries: Vectors, k: int, allowed: Mask | None = None) -> list[Ids]:
+        """Ids of vectors, ascending, that may be the best of the k best documents."""
+        ...
+
+
+class DenseRetriever:
+    """Ranks documents by the dot product of their best vector with the query's.
+
+    Whatever proposes the candidates, they are scored from the stored vectors by one rule, so
+    segments, batches, devices and filters never change a score.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        parts: Sequence[DensePart],
+        *,
+        device: str | None = None,
+        resident_bytes: int = RESIDENT_BYTES,
+    ) -> None:
+        """Device: where vectors are scanned; None is where the encoder runs, "cpu" or "cuda"."""
+        self.encoder, self._parts = encoder, list(parts)
+        device = str(device or getattr(encoder, "device", "cpu"))
+        self._proposers: list[Proposer] = []
+        for part in self._parts:
+            resident_bytes -= 4 * part.vectors.vectors.size
+            self._proposers.append(_proposer(part, device, resident=resident_bytes >= 0))
+
+    def retrieve(
+        self, queries: Sequence[str], k: int, allowed: Mask | None = None
+    ) -> list[Ranking]:
+        """The k best rows of each query among the allowed ones; fewer where there are fewer."""
+        return self.retrieve_vectors(self.encoder.encode_queries(queries), k, allowed)
+
+    def retrieve_vectors(
+        self, queries: Vectors, k: int, allowed: Mask | None = None
+    ) -> list[Ranking]:
+        """The same for queries that are vectors already: (n, dim) float32 of unit length."""
+        rows: list[list[Rows]] = [[] for _ in queries]
+        scores: list[list[Scores]] = [[] for _ in queries]
+        for part, proposer in zip(self._parts, self._proposers, strict=True):
+            local = None if allowed is None else allowed[part.base : part.base + part.n_docs]
+            for n, ids in enumerate(proposer.propose(queries, k, local)):
+                docs, of_docs = _score(part.vectors, ids, queries[n])
+                rows[n].append(docs + part.base)
+                scores[n].append(of_docs)
+        return [
+            Ranking.top(np.concatenate(r), np.concatenate(s), k) if r else Ranking.empty()
+            for r, s in zip(rows, scores, strict=True)
+        ]
+
+    def score_rows(self, query: str, rows: Rows) -> Scores:
+        """The exact score of each of the rows, in their order: (n,) float32."""
+        [vector] = self.encoder.encode_queries([query])
+        scores = np.full(len(rows), np.nan, np.float32)
+        for part in self._parts:
+            here = (rows >= part.base) & (rows < part.base + part.n_docs)
+            docs, place = np.unique(rows[here] - part.base, return_inverse=True)
+            _, of_docs = _score(part.vectors, part.vectors.ids_of(docs), vector)
+            scores[here] = of_docs[place]
+        if np.isnan(scores).any():
+            raise ValueError(f"rows beyond the {sum(part.n_docs for part in self._parts)} indexed")
+        return scores
+
+
+def _score(
+    part: VectorPart, ids: Ids, query: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], Scores]:
+    """Documents, ascending, and the exact score of the best of their vectors among the ids."""
+    scores = exact_scores(part.vectors, query, ids)
+    return (ids, scores) if part.starts is None else best_per_doc(part.docs_of(ids), scores)
+
+
+def _proposer(part: DensePart, device: str, *, resident: bool) -> Proposer:
+    if device != "cpu":
+        from searchkit.retrieve.cuda import TorchScan, fits
+
+        if fits(part.vectors, device):
+            return TorchScan(part.vectors, device=device)
+    flat = FlatScan(part.vectors, resident=resident and part.ann is None)
+    return flat if part.ann is None else AnnScan(part.vectors, part.ann, flat)
