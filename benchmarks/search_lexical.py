@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import bm25s
@@ -76,7 +77,7 @@ def open_tantivy(corpus: Path) -> Search:
 def differences(ours: BM25Retriever, texts: list[str], asked: Sequence[str]) -> dict[str, float]:
     """Documents that only one side returns and that do not tie with the 100th score."""
     runs = ours.analyzer.runs(pa.array(texts, pa.large_string()))
-    tokens = [runs.ids[a:b].tolist() for a, b in zip(runs.starts[:-1], runs.starts[1:])]
+    tokens = [runs.ids[a:b].tolist() for a, b in pairwise(runs.starts)]
     vocabulary = {term: n for n, term in enumerate(runs.vocabulary)}
     peer = bm25s.BM25(method="lucene", k1=1.2, b=0.75)
     peer.index(bm25s.tokenization.Tokenized(tokens, vocabulary), show_progress=False)

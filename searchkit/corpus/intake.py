@@ -45,7 +45,10 @@ class Intake:
         text = text_of(row.pop(text_column), text_column)
         title = "" if title_column is None else text_of(row.pop(title_column), title_column)
         if not (text.strip() or title.strip()):
-            raise BadRow("no text", f"document {id_!r} has neither title nor text. Remove it")
+            raise BadRow(
+                "no text",
+                f"document {id_!r} has neither title nor text. Remove it, or skip such rows with --on-error skip",
+            )
         self._remember(id_)
         if not (text.isascii() and title.isascii()):
             title, text = self._sound(title, text)
