@@ -29,8 +29,8 @@ IVFPQ_FROM = 2_000_000  # above, the graph and its copy of the vectors take too 
 IVFPQ_LEAST = 1_024  # vectors; fewer do not fill 256 centroids
 FILE = "index.faiss"
 
-# Recall of the stored vectors' order over 49,046 abstracts, minilm: hnsw .994 at 100 and .998 at
-# 1,000; ivfpq, with 8 times as many candidates rescored, .976 at 100 and .950 at 1,000.
+# Recall over 49,046 abstracts, minilm (benchmarks/vector_search.py): hnsw .997 at 100 and .999 at
+# 1,000; ivfpq, with 8 times as many candidates rescored, .977 at 100.
 _VISITED = 2  # candidates of the graph search for each vector asked for
 _LEAST_VISITED = 200
 _PROBED = 0.25  # share of the lists that are read
