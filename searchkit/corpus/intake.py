@@ -47,7 +47,8 @@ class Intake:
         if not (text.strip() or title.strip()):
             raise BadRow(
                 "no text",
-                f"document {id_!r} has neither title nor text. Remove it, or skip such rows with --on-error skip",
+                f"document {id_!r} has neither title nor text. "
+                "Remove it, or skip such rows with --on-error skip",
             )
         self._remember(id_)
         if not (text.isascii() and title.isascii()):
