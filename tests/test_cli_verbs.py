@@ -109,7 +109,7 @@ def test_a_paper_can_be_the_query_by_its_id_or_a_file(index, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "query", ["(NGC AND", '"unbalanced', "a:b", "*", "[", "--where", "\\", "🔭"]
+    "query", ["(NGC AND", '"unbalanced', "a:b", "*", "[", "--where", "\\", "🔭", "\udcff"]
 )
 def test_no_character_of_a_query_is_syntax(index, query):
     assert invoke("search", index, "--", query).exit_code == 0

@@ -68,10 +68,11 @@ def demo(
 def _build(out: Path) -> None:
     from searchkit import sample
     from searchkit.cli.index import build_aloud
+    from searchkit.cli.screen import say
     from searchkit.search.api import IndexOptions
 
     build_aloud([str(sample.corpus_path())], out=out, encoders=[_ENCODER], options=IndexOptions())
-    typer.echo("", err=True)
+    say("")
 
 
 def _check(searcher: Searcher) -> None:

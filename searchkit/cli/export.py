@@ -36,6 +36,7 @@ def export(
       searchkit export indexes/papers --out papers.jsonl
     """
     from searchkit.cli.lines import as_json
+    from searchkit.cli.screen import say
     from searchkit.index.index import Index
 
     with Index.open(index) as opened, _sink(out) as file:
@@ -49,9 +50,9 @@ def export(
             file.write(as_json(record) + "\n")
     renamed = [f"--column {ours}={name}" for ours, name in columns.items() if name != _FIELDS[ours]]
     if renamed:
-        typer.echo(f"Read it back with {' '.join(renamed)}.", err=True)
+        say(f"Read it back with {' '.join(renamed)}.")
     if n_infinite:
-        typer.echo(f"{n_infinite:,} infinite numbers became null: JSON has none.", err=True)
+        say(f"{n_infinite:,} infinite numbers became null: JSON has none.")
 
 
 def columns_of(index: Index) -> dict[str, str]:

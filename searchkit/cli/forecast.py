@@ -9,8 +9,7 @@ from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
-import typer
-
+from searchkit.cli.screen import say
 from searchkit.cli.sizes import count, spell_bytes, spell_seconds
 from searchkit.corpus.estimate import estimate
 from searchkit.corpus.read import ReadLedger, read_docs
@@ -19,8 +18,8 @@ from searchkit.models.encoder import open_encoder
 from searchkit.search.api import IndexOptions
 from searchkit.types import Doc
 
-_LEXICAL_DOCS_S = 20_000  # read, stored, analysed and inverted on two cores
-_LEXICAL_BYTES = 1.5  # on the disk for each byte read: stored documents and postings
+_LEXICAL_BYTES_S = 20e6  # read, stored, analysed and inverted on two cores
+_LEXICAL_BYTES = 1.9  # on the disk for each byte read: stored documents and postings
 _LONG = 2_000  # documents from which a probe of the encoder is worth its seconds
 _PROBE_DOCS = 256
 _PROBE_BATCH = 16
@@ -45,11 +44,11 @@ def forecast(
     """Say on stderr what the build will take; the number of documents, 0 where nobody knows it."""
     size = estimate(corpus, options.read)
     if size is None:
-        typer.echo("The size of the corpus shows only while it is read.", err=True)
+        say("The size of the corpus shows only while it is read.")
         return 0
     about = "" if size.exact else "about "
     said = f"{about}{count(size.n_docs, 'document')}, {spell_bytes(size.n_bytes)}"
-    time_s, n_bytes = 1 + size.n_docs / _LEXICAL_DOCS_S, size.n_bytes * _LEXICAL_BYTES
+    time_s, n_bytes = 1 + size.n_bytes / _LEXICAL_BYTES_S, size.n_bytes * _LEXICAL_BYTES
     for name in encoders:
         rate = _ROUGH
         if size.n_docs >= _LONG:
@@ -58,10 +57,8 @@ def forecast(
         time_s += _LOADING_S + size.n_docs / rate.docs_s
         n_bytes += size.n_docs * rate.bytes_doc
     free = spell_bytes(_free_bytes(out))
-    typer.echo(
-        f"{said}: about {spell_seconds(time_s)}, {spell_bytes(n_bytes)} on disk ({free} free).",
-        err=True,
-    )
+    said += f": about {spell_seconds(time_s)}, {spell_bytes(n_bytes)} on disk ({free} free)."
+    say(said)
     return size.n_docs
 
 

@@ -8,11 +8,12 @@ from searchkit.cli.highlight import Passage, excerpt, mark
 from searchkit.cli.screen import FAINT, MATCH, STRONG, Piece, Screen
 from searchkit.protocols import Analyzer, PairScorer
 from searchkit.rerank import RerankOptions
-from searchkit.search.searcher import Answer
+from searchkit.search.searcher import Answer, clean
 from searchkit.search.stages import Stages
 from searchkit.types import Doc, Hit
 
 _LINES = 2  # of text under each title on a terminal
+_FILLED = 0.9  # of a line, before a word goes to the next one
 _PLAIN_CHARACTERS = 240  # of text under each title elsewhere
 _VENUES = ("venue", "journal", "booktitle")
 
@@ -24,7 +25,7 @@ def show_answer(
 
     explain: under each its waterfall, the terms that matched and what the models could not read.
     """
-    hits = answer.hits
+    hits, query = answer.hits, clean(query)
     if not hits:
         screen.write("No document matches.")
     titles = mark([hit.doc.title for hit in hits], query, analyzer)
@@ -112,4 +113,4 @@ def marked(passage: Passage, style: str = "") -> list[Piece]:
 def _room(screen: Screen, margin: int) -> int:
     if not screen.is_terminal:
         return _PLAIN_CHARACTERS
-    return max(80, _LINES * (screen.width - margin) - 8)  # words do not fill a line to its end
+    return max(80, int(_FILLED * _LINES * (screen.width - margin)))

@@ -8,10 +8,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-import typer
-
 from searchkit.cli import index_options as own
 from searchkit.cli import options as flags
+from searchkit.cli.screen import say
 from searchkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -94,10 +93,9 @@ def chosen_encoders(names: Sequence[str], *, lexical_only: bool, analyzer: str) 
         return list(names)
     if analyzer in _ENGLISH:
         return [_DEFAULT_ENCODER]
-    typer.echo(
+    say(
         f"No encoder: {_DEFAULT_ENCODER} reads English and the analyzer is {analyzer}. Name one "
-        "with --encoder to search by meaning as well.",
-        err=True,
+        "with --encoder to search by meaning as well."
     )
     return []
 
@@ -117,6 +115,7 @@ def build_aloud(
     TextAnalyzer.named(options.analyzer)  # what can be refused at once is refused before the work
     refuse_strangers(out, replace_index=options.replace)
     n_docs = forecast(corpus, out=out, encoders=encoders, options=options)
+    live = _live(out)
     try:
         with Bars() as bars:
             built = build(
@@ -129,17 +128,33 @@ def build_aloud(
                 watch=bars,
             )
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_interrupted(out, corpus, encoders)) from None
+        raise KeyboardInterrupt(_interrupted(out, corpus, live=live)) from None
     _report(built, out, ledger=ledger, time_s=perf_counter() - begin)
     return built
 
 
-def _interrupted(out: Path, corpus: Sequence[str], encoders: Sequence[str]) -> str:
-    kept = f" Vectors encoded so far are kept in {out}." if encoders else ""
-    again = "The same command goes on from there." if encoders else "The same command starts anew."
+def _interrupted(out: Path, corpus: Sequence[str], *, live: int) -> str:
+    """What Ctrl-C left, and how to go on. live: generation of the index before, 0 for none."""
+    from searchkit.encode import GRID
+
+    if _live(out) != live:
+        return f"interrupted, but {out} was built: it can be searched."
+    again = "The same command starts anew."
+    if any((out / "shards").glob("*.npy")):
+        again = (
+            f"Vectors are kept in {out} for every {GRID:,} documents encoded, and the same "
+            "command goes on from there."
+        )
     if "-" in corpus:
         again += " Standard input cannot be read twice: feed it again."
-    return f"interrupted. Nothing was committed.{kept} {again}"
+    return f"interrupted. Nothing was committed. {again}"
+
+
+def _live(out: Path) -> int:
+    """The generation of the index that stands there, 0 where none does."""
+    from searchkit.index import generation as generations
+
+    return generations.read(out).number if generations.exists(out) else 0
 
 
 def _report(built: Generation, out: Path, *, ledger: ReadLedger, time_s: float) -> None:
@@ -150,11 +165,9 @@ def _report(built: Generation, out: Path, *, ledger: ReadLedger, time_s: float) 
     lines = list(ledger.sentences())
     for encoder, cut in truncated(built).items():
         if cut["documents"]:
-            lines.append(
-                f"{count(cut['documents'], 'document')} of {built.n_docs:,} are longer than "
-                f"{encoder} reads: {cut['tokens']:,} tokens lie beyond its limit."
-            )
+            n_docs, n_tokens = count(cut["documents"], "document"), count(cut["tokens"], "token")
+            lines.append(f"{encoder} reads {n_docs} in part: {n_tokens} lie beyond its limit.")
     size = spell_bytes(bytes_by_part(built)["total"])
     lines.append(f"{out}: {count(built.n_docs, 'document')}, {size}, built in {time_s:.1f} s.")
     lines.append(f'Next: searchkit search {out} "YOUR QUERY", or searchkit repl {out}')
-    typer.echo("\n".join(lines), err=True)
+    say(*lines)

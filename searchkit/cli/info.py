@@ -148,8 +148,8 @@ def _spell_truncated(encoder: str, cut: dict[str, int], n_docs: int) -> str:
     if not cut["documents"]:
         return f"nothing: {encoder} reads every document to its end"
     return (
-        f"{cut['documents']:,} of {n_docs:,} documents are longer than {encoder} reads: "
-        f"{cut['tokens']:,} tokens beyond its limit"
+        f"{cut['documents']:,} of {n_docs:,} documents lie beyond the limit of {encoder}, "
+        f"with {cut['tokens']:,} tokens"
     )
 
 

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from searchkit.cli import demo, doctor, export, index, info, models, repl, run, search, verify
 from searchkit.cli import eval as eval_
 from searchkit.cli import why_not as why_not_
+from searchkit.cli.screen import say
 from searchkit.cli.sentences import sentence
 
 VERBS: dict[str, Callable[..., None]] = {
@@ -46,7 +47,7 @@ class Verbs(TyperGroup):
                 raise
             if ctx.params.get("debug"):
                 traceback.print_exc()
-            typer.echo(f"searchkit: {sentence(error)}", err=True)
+            say(f"searchkit: {sentence(error)}")
             raise typer.Exit(130 if isinstance(error, KeyboardInterrupt) else 1) from None
 
 
@@ -111,5 +112,5 @@ def _flush() -> None:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
-            typer.echo(f"searchkit: standard output: {sentence(error)}", err=True)
+            say(f"searchkit: standard output: {sentence(error)}")
         raise SystemExit(1) from None

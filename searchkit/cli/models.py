@@ -40,7 +40,7 @@ def models(as_json: Json = False) -> None:
             typer.echo(spell(row))
         return
     screen = Screen()
-    short = ["name", "family", "where", "tokens", "licence", "from"]
+    short = ["name", "family", "where", "tokens", "licence"]
     screen.table([short, *([str(row[name]) for name in short] for row in rows)])
     for row in rows:
-        screen.write((f"{row['name']}: ", "bold"), row["note"])
+        screen.write((f"{row['name']}: ", "bold"), f"{row['note']} ({row['from']})")

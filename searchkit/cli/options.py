@@ -10,6 +10,12 @@ import typer
 DeviceName: TypeAlias = Literal["auto", "cpu", "cuda"]
 LexicalName: TypeAlias = Literal["searchkit", "rank-bm25"]
 
+
+def as_text(value: str | None) -> str | None:
+    """An argument as text: bytes that are no UTF-8, which Python smuggles in, become U+FFFD."""
+    return None if value is None else value.encode("utf-8", "replace").decode("utf-8")
+
+
 IndexPath = Annotated[
     Path, typer.Argument(metavar="INDEX", help="Folder of the index.", show_default=False)
 ]
@@ -25,6 +31,7 @@ Where = Annotated[
     str | None,
     typer.Option(
         metavar="FILTER",
+        callback=as_text,
         help="Rank only what passes, e.g. \"year >= 2015 and venue in ('ACL', 'ApJ')\".",
     ),
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from searchkit.errors import QueryError
 from searchkit.index.index import Index
+from searchkit.search.searcher import clean
 from searchkit.types import Doc
 
 
@@ -17,7 +18,7 @@ def paper(index: Index, name: str) -> Doc:
     """
     path = Path(name)
     try:
-        return index[index.row(name)]
+        return index[index.row(clean(name))]
     except QueryError:
         if not _is_file(path):
             raise QueryError(

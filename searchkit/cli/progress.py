@@ -7,8 +7,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any
 
-import typer
-
+from searchkit.cli.screen import say
 from searchkit.protocols import Progress
 
 _EVERY_S = 30.0  # between two lines where no bar can be drawn
@@ -45,7 +44,7 @@ class Bars:
             elif perf_counter() - told > _EVERY_S:
                 told = perf_counter()
                 of = f" of {total:,}" if total else ""
-                typer.echo(f"{phase}: {done:,}{of} {self._unit}", err=True)
+                say(f"{phase}: {done:,}{of} {self._unit}")
 
         return progress
 
@@ -67,5 +66,5 @@ class Bars:
             self._bar = None
         time_s = perf_counter() - self._begin
         if self._phase and finished and time_s >= _WORTH_A_LINE_S:
-            typer.echo(f"{self._phase}: {self._done:,} {self._unit} in {time_s:.1f} s", err=True)
+            say(f"{self._phase}: {self._done:,} {self._unit} in {time_s:.1f} s")
         self._phase = ""

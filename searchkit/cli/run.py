@@ -10,6 +10,7 @@ import typer
 
 from searchkit.cli import options as flags
 from searchkit.cli.options import IndexPath, Stage, Where
+from searchkit.cli.screen import say
 
 if TYPE_CHECKING:
     from searchkit.search.searcher import Searcher
@@ -66,7 +67,7 @@ def run(  # noqa: PLR0913 - the flags of a command are its parameters
         found = rank_all(searcher, asked, k=k, stage=stage, where=where)
     write_run(out, found, tag=tag or f"searchkit-{stage}")
     n_docs = sum(map(len, found.values()))
-    typer.echo(f"{out}: {len(found):,} queries, {n_docs:,} documents, stage {stage}.", err=True)
+    say(f"{out}: {len(found):,} queries, {n_docs:,} documents, stage {stage}.")
 
 
 def rank_all(

@@ -49,6 +49,13 @@ class Screen:
             self.write((line, FAINT) if n == 0 else line, indent=indent)
 
 
+def say(*sentences: str) -> None:
+    """Lines on stderr, for a person who waits."""
+    screen = Screen(stderr=True)
+    for found in sentences:
+        screen.write(found)
+
+
 def aligned(rows: Sequence[Sequence[str]], *, numbers: int = -1) -> list[str]:
     """Rows of cells -> lines whose columns stand under each other, two spaces apart."""
     from rich.cells import cell_len

@@ -18,6 +18,8 @@ def _spell(error: BaseException) -> str:
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}. Check the place and run the same command again."
+    if isinstance(error, UnicodeEncodeError):
+        return "an argument is not UTF-8 text. Write it in UTF-8."
     if isinstance(error, MemoryError):
         return "there is not enough memory. Close other programs, or work on a smaller corpus."
     return (

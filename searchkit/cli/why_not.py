@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from searchkit.cli import options as flags
-from searchkit.cli.options import IndexPath, Json, Where
+from searchkit.cli.options import IndexPath, Json, Where, as_text
 
 if TYPE_CHECKING:
     from searchkit.cli.screen import Screen
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def why_not(
     index: IndexPath,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="The query that did not find it.")],
-    doc_id: Annotated[str, typer.Argument(metavar="DOC_ID", help="Id of the paper.")],
+    doc_id: Annotated[
+        str, typer.Argument(metavar="DOC_ID", callback=as_text, help="Id of the paper.")
+    ],
     *,
     k: Annotated[int, typer.Option("-k", help="Hits that would be shown.")] = 10,
     where: Where = None,
