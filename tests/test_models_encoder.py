@@ -11,7 +11,7 @@ from searchkit.errors import ModelError
 from searchkit.models.device import pick_device
 from searchkit.models.encoder import EncoderOptions, open_encoder
 from searchkit.models.load import card_languages, load_model
-from searchkit.models.names import ModelSpec
+from searchkit.models.names import ModelSpec, available, resolve
 from searchkit.types import Doc
 
 TEXTS = ["star dust", "bone protein and vitamin risk", "", "a galaxy of stars " * 9, "star dust"]
@@ -144,6 +144,19 @@ def refusal(name, **options):
 
 def test_a_hub_model_that_is_not_here_says_how_to_get_it():
     assert "HF_HUB_OFFLINE" in refusal("no-owner/no-model")
+
+
+def test_a_hub_model_in_the_cache_opens_without_a_network(folder, encoder, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    repo = tmp_path / "models--lab--tiny"
+    (repo / "refs").mkdir(parents=True)
+    (repo / "refs" / "main").write_text("c0ffee")
+    shutil.copytree(folder, repo / "snapshots" / "c0ffee")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    assert available(resolve("lab/tiny", "bi-encoder")) == "cached"
+    opened = open_encoder("lab/tiny")
+    assert (opened.name, opened.fingerprint) == ("lab/tiny", encoder.fingerprint)
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
