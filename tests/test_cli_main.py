@@ -6,7 +6,7 @@ import pytest
 from cli_sample import build_sample, invoke
 
 from searchkit import sample
-from searchkit.cli.main import VERBS
+from searchkit.cli.main import VERBS, main
 
 SAMPLE = [sample.corpus_path()]
 HEAVY = "torch transformers sentence_transformers faiss numba pyarrow datasets rich prompt_toolkit"
@@ -45,6 +45,16 @@ def test_the_version_is_that_of_the_package():
     from searchkit import __version__
 
     assert run("--version").stdout == f"searchkit {__version__}\n"
+
+
+def test_the_entry_point_leaves_with_the_status_of_its_verb(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    for arguments, status in ((["--version"], 0), (["info", str(tmp_path)], 1), (["run"], 2)):
+        monkeypatch.setattr(sys, "argv", ["searchkit", *arguments])
+        with pytest.raises(SystemExit) as leaving:
+            main()
+        assert leaving.value.code == status
+    assert "there is no index here" in capsys.readouterr().err
 
 
 def test_a_reader_that_leaves_early_causes_no_complaint(tmp_path):

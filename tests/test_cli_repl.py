@@ -2,9 +2,16 @@ import pytest
 from cli_sample import build_sample, invoke
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
 
 from searchkit.cli.repl import attempt
 from searchkit.cli.repl_commands import COMMANDS
+from searchkit.cli.repl_loading import Loading
+from searchkit.cli.repl_prompt import open_prompt
 from searchkit.cli.repl_session import Session
 from searchkit.cli.screen import Screen
 from searchkit.search.api import OpenOptions, open_searcher
@@ -95,3 +102,28 @@ def session(index):
 def test_no_line_ends_in_a_traceback(session, line):
     session.k, session.where = 3, ""
     assert attempt(session, line) or line.strip().startswith((":q", ":exit"))
+
+
+def test_models_and_the_kernel_load_behind_the_prompt(session):
+    loading = Loading(session.searcher)
+    loading.start()
+    loading.join()
+    assert (loading.is_done, loading.word) == (True, "")
+
+
+def test_the_prompt_reads_keys_and_completes(session):
+    with (
+        create_pipe_input() as keys,
+        create_app_session(input=keys, output=DummyOutput()),
+    ):
+        asked = open_prompt(session, Loading(session.searcher))
+        found = [*asked.completer.get_completions(Document(":where ven"), CompleteEvent())]
+        assert [(choice.text, choice.start_position) for choice in found] == [("venue", -3)]
+        keys.send_text("NGC 4258\r")
+        assert asked.prompt() == "NGC 4258"
+        keys.send_text("\x04")
+        with pytest.raises(EOFError):
+            asked.prompt()
+        keys.send_text("half a line\x03")
+        with pytest.raises(KeyboardInterrupt):
+            asked.prompt()

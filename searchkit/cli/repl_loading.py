@@ -20,6 +20,9 @@ class Loading:
     def start(self) -> None:
         self._thread.start()
 
+    def join(self) -> None:
+        self._thread.join()
+
     @property
     def is_done(self) -> bool:
         return not self._thread.is_alive()
