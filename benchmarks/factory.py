@@ -71,7 +71,7 @@ def lexical(searcher: Searcher, texts: list[str], k1: float, b: float) -> list[R
 
 def scores_of(
     name: str, split: str, step: int, *, folder: Path, tried: list[Setting]
-) -> dict[Setting, float]:
+) -> dict[str, float]:
     """nDCG@10 of every setting on one split; its stages run once."""
     searcher, judged = open_index(name, folder), read(name, split, step=step)
     by_bm25 = {pair: lexical(searcher, judged.texts, *pair) for pair in BM25}
@@ -88,14 +88,14 @@ def scores_of(
                 for a, b in zip(first, dense, strict=True)
             ]
         evaluation = measure(as_run(judged, first, searcher), judged.qrels)
-        found[setting] = evaluation.mean["nDCG@10"]
+        found[str(setting)] = evaluation.mean["nDCG@10"]
     print(f"{judged.label}: {len(judged.ids)} queries", flush=True)
     return found
 
 
-def table(tried: list[Setting], found: dict[str, dict[Setting, float]]) -> str:
-    means = {s: mean(scores[s] for scores in found.values()) for s in tried}
-    best = sorted(tried, key=means.__getitem__, reverse=True)
+def table(tried: list[Setting], found: dict[str, dict[str, float]]) -> str:
+    means = {s: mean(scores[s] for scores in found.values()) for s in map(str, tried)}
+    best = sorted(means, key=means.__getitem__, reverse=True)
     lines = ["| setting | mean | " + " | ".join(found) + " |", "|---|---|" + "---|" * len(found)]
     for setting in best:
         columns = " | ".join(f"{scores[setting]:.4f}" for scores in found.values())
@@ -112,9 +112,9 @@ def main() -> None:
         name: scores_of(name, "train", step, folder=given.indexes, tried=tried)
         for name, step in TRAIN.items()
     }
-    means = {s: mean(scores[s] for scores in found.values()) for s in tried}
-    best = max(tried, key=means.__getitem__)
-    test = scores_of("scifact", "test", 1, folder=given.indexes, tried=[best])[best]
+    means = {s: mean(scores[s] for scores in found.values()) for s in map(str, tried)}
+    best = max(tried, key=lambda setting: means[str(setting)])
+    test = scores_of("scifact", "test", 1, folder=given.indexes, tried=[best])[str(best)]
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "factory.md").write_text(table(tried, found), encoding="utf-8")
     record(
@@ -122,8 +122,8 @@ def main() -> None:
         {
             "tried": len(tried),
             "best": str(best),
-            "mean_ndcg_at_10": round(means[best], 4),
-            "train": {name: round(scores[best], 4) for name, scores in found.items()},
+            "mean_ndcg_at_10": round(means[str(best)], 4),
+            "train": {name: round(scores[str(best)], 4) for name, scores in found.items()},
             "scifact_test": round(test, 4),
         },
     )

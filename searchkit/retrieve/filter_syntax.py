@@ -79,7 +79,8 @@ def parse_tree(text: str) -> Node:
 
 
 def refuse(position: int, why: str) -> QueryError:
-    return QueryError(f"filter, position {position}: {why}. Write it like: {EXAMPLE}")
+    end = "" if why.endswith("?") else "."
+    return QueryError(f"filter, position {position}: {why}{end} Write it like: {EXAMPLE}")
 
 
 class _Token(NamedTuple):

@@ -84,6 +84,14 @@ def open_searcher(path: str | Path, *, options: OpenOptions | None = None) -> Se
     """Open an index for searching. Models load when a stage first needs them."""
     options = options or OpenOptions()
     index = Index.open(Path(path))
+    try:
+        return _assemble(index, options)
+    except BaseException:
+        index.close()
+        raise
+
+
+def _assemble(index: Index, options: OpenOptions) -> Searcher:
     pipeline = options.pipeline or choose(index)
     reranker = pipeline.reranker if options.reranker == AUTO else options.reranker
     retrievers: dict[str, Lazy[Retriever]] = {

@@ -39,6 +39,16 @@ class Searcher:
     notes: tuple[str, ...] = ()
     _masks: dict[str, Mask] = field(default_factory=dict)
 
+    def close(self) -> None:
+        """Let the generation go; the searcher cannot be used afterwards."""
+        self.index.close()
+
+    def __enter__(self) -> Searcher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     @property
     def pipeline(self) -> Pipeline:
         return self.stages.pipeline

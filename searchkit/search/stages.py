@@ -113,8 +113,8 @@ class Stages:
     def _fuse(self, staged: Staged, names: Sequence[str]) -> list[Ranking]:
         by_query = zip(*(staged.rankings[name] for name in names), strict=True)
         fusion, k = self.pipeline.fusion, self.pipeline.depth * len(names)
-        if fusion.weights.keys() != set(names):
-            # other retrievers than it was made for: alike
+        if "bm25" not in names or not self.pipeline.encoders:
+            # other retrievers than the pipeline fuses, asked for by name: alike
             fusion = replace(fusion, weights=dict.fromkeys(names, 1 / len(names)))
         return [fusion.fuse(dict(zip(names, rankings, strict=True)), k) for rankings in by_query]
 
