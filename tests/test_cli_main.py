@@ -79,6 +79,8 @@ def test_a_full_disk_is_a_sentence(tmp_path):
 
 
 def test_ctrl_c_while_indexing_says_how_to_go_on(tmp_path):
+    # a shell's background job ignores SIGINT, and so do its children, unless it is caught here
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     command = [sys.executable, "-m", "searchkit", "index", "-", "--format", "jsonl"]
     job = subprocess.Popen(
         [*command, "--lexical-only", "--out", str(tmp_path / "x")],
