@@ -52,6 +52,22 @@ def test_a_query_has_the_same_bits_alone_and_in_any_company(encoder):
     assert np.array_equal(together, alone)
 
 
+def test_a_query_runs_on_one_thread_and_leaves_the_others_as_they_were(encoder):
+    import torch
+
+    before, seen = torch.get_num_threads(), []
+    watch = encoder.model.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
+    try:
+        torch.set_num_threads(3)
+        encoder.encode_queries(["star dust"])
+        encoder.encode_docs(["star dust"])
+        assert seen == [1, 3]
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+        watch.remove()
+
+
 def test_equal_texts_share_one_vector(encoder):
     vectors = encoder.encode_docs(TEXTS)
     assert np.array_equal(vectors[0], vectors[4])
