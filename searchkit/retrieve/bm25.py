@@ -78,14 +78,19 @@ class BM25Retriever:
         found = self._find(vocabulary)
         dfs = self._dfs(found)
         idfs = np.array([self._idf(int(df)) for df in dfs], np.float64)
-        weighted = []
-        for start, stop in pairwise(starts):
-            terms, first, times = np.unique(ids[start:stop], return_index=True, return_counts=True)
-            order = [i for i in np.argsort(first) if dfs[terms[i]] > 0]
-            terms, times = terms[order], times[order]
-            names = tuple(vocabulary[t] for t in terms)
-            weighted.append(WeightedTerms(names, times * idfs[terms], found[:, terms]))
-        return weighted
+        query_of = np.repeat(np.arange(len(queries)), np.diff(starts))
+        pairs = (query_of << 32) | ids
+        distinct, first, times = np.unique(pairs, return_index=True, return_counts=True)
+        order = np.argsort(first)  # by query, then by first occurrence
+        terms, times = distinct[order] & 0xFFFFFFFF, times[order]
+        held = dfs[terms] > 0
+        terms, times, owners = terms[held], times[held], (distinct[order] >> 32)[held]
+        names, weights = [vocabulary[t] for t in terms.tolist()], times * idfs[terms]
+        ends = np.searchsorted(owners, np.arange(len(queries) + 1)).tolist()
+        return [
+            WeightedTerms(tuple(names[a:b]), weights[a:b], found[:, terms[a:b]])
+            for a, b in pairwise(ends)
+        ]
 
     def matches(self, query: str, rows: Rows) -> list[tuple[Match, ...]]:
         """What each query term gives to each row, in query order; rows without one get ()."""
