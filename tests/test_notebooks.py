@@ -1,0 +1,59 @@
+"""The notebooks: stripped, by the public API alone, and their cells run one after another."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import matplotlib
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+PUBLIC = {"searchkit", "searchkit.sample"}
+
+
+def cells(path):
+    return json.loads(path.read_text("utf-8"))["cells"]
+
+
+def code(path):
+    return ["".join(cell["source"]) for cell in cells(path) if cell["cell_type"] == "code"]
+
+
+def imported(source):
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            beneath = node.module == "searchkit"
+            yield from (f"{node.module}.{name.name}" for name in node.names if beneath)
+            yield node.module
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_stripped_and_knows_the_public_api_alone(path):
+    for cell in cells(path):
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+    names = {name for source in code(path) for name in imported(source)}
+    assert {name for name in names if name.startswith("searchkit")} <= PUBLIC
+
+
+def test_the_search_notebook_runs_and_draws_the_stages(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    matplotlib.use("Agg")
+    names = {}
+    for source in code(NOTEBOOKS[0]):
+        exec(source, names)
+    said = capsys.readouterr().out
+    assert "146 documents" in said
+    assert re.search(
+        r"^1 0\.94\d 2009 Thrombolysis for acute ischaemic stroke$", said, re.MULTILINE
+    )
+    assert "bio-001 has rank 11 after fused" in said
+    left, right = names["figure"].axes
+    drawn = {line.get_label(): line.get_ydata() for line in right.get_lines()}
+    assert list(drawn) == ["bm25", "minilm", "fused"]
+    assert all(0 < found[0] < found[-1] <= 1 for found in drawn.values())
+    assert len(left.texts) == 10
+    names["plt"].close("all")
