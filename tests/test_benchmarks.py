@@ -1,0 +1,39 @@
+"""The benchmark scripts start, and the corpora they make up are the same in every run."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+SCRIPTS = [
+    path for path in sorted(FOLDER.glob("*.py")) if "ArgumentParser(" in path.read_text("utf-8")
+]
+
+
+def run(script, *arguments):
+    command = [sys.executable, str(script), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=[path.stem for path in SCRIPTS])
+def test_a_benchmark_says_how_it_is_run(script):
+    shown = run(script, "--help")
+    assert shown.startswith("usage: ")
+    assert "--help" in shown
+
+
+def test_the_readme_names_every_benchmark():
+    told = (FOLDER / "README.md").read_text("utf-8")
+    assert [path.name for path in SCRIPTS if f"`{path.name}`" not in told] == []
+
+
+@pytest.mark.data
+def test_a_recombined_corpus_is_the_same_in_every_run(real_data, tmp_path):
+    once, longer = tmp_path / "once", tmp_path / "longer"
+    for n_docs, out in ((40, once), (60, longer)):
+        run(FOLDER / "recombine.py", "--n-docs", n_docs, "--out", out)
+    assert longer.read_bytes().startswith(once.read_bytes())
+    assert len(once.read_bytes().splitlines()) == 40
+    assert len(set(longer.read_bytes().splitlines())) == 60
