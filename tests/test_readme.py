@@ -1,0 +1,177 @@
+"""The README: its blocks run and print what it says, and its figures are generated."""
+
+import csv
+import gzip
+import io
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from cli_sample import build_sample, invoke
+
+from searchkit import sample
+
+HOUSE = Path(__file__).parents[1]
+README = (HOUSE / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+NUMBER = re.compile(r"\d+\.\d+")
+TOLERANCE = 0.002  # of a score: vectors are float16, and differ in the last digits by machine
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with every file that the README names, its own papers in each format."""
+    [papers] = [body for kind, body in BLOCKS if kind == "json"]
+    rows = [json.loads(line) for line in papers.splitlines()]
+    (tmp_path / "papers.jsonl").write_text(papers, "utf-8")
+    (tmp_path / "papers.jsonl.gz").write_bytes(gzip.compress(papers.encode()))
+    with (tmp_path / "papers.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+    columns = [{"doi": row["id"], "title": row["title"], "summary": row["text"]} for row in rows]
+    pq.write_table(pa.Table.from_pylist(columns), tmp_path / "papers.parquet")
+    (tmp_path / "beir-folder").mkdir()
+    (tmp_path / "beir-folder" / "corpus.jsonl").write_text(papers, "utf-8")
+    shutil.copytree(sample.corpus_path().parent, tmp_path / "searchkit" / "sample")
+    build_sample(tmp_path / "indexes" / "sample")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run_line(line, folder):
+    """What a line of a shell block prints; `searchkit` runs in this process, to load torch once."""
+    piped, _, command = line.rpartition(" | ")
+    stdin = None
+    if piped:
+        stdin = subprocess.run(shlex.split(piped), check=True, capture_output=True, cwd=folder)
+    program, *arguments = shlex.split(command)
+    assert program == "searchkit"
+    result = invoke(*arguments, stdin=stdin and stdin.stdout.decode())
+    assert result.exit_code == 0, f"{line}\n{result.output}"
+    return result.output
+
+
+def run_python(code):
+    shown, names = io.StringIO(), {}
+    with redirect_stdout(shown):
+        exec(code, names)
+    names["searcher"].index.close()
+    return shown.getvalue()
+
+
+def is_in(text, printed):
+    """Whether lines of the text stand in what was printed, scores within a tolerance."""
+    wanted, found = text.splitlines(), printed.splitlines()
+    windows = (found[n : n + len(wanted)] for n in range(len(found) - len(wanted) + 1))
+    return any(all(map(is_same, wanted, window)) for window in windows)
+
+
+def is_same(wanted, found):
+    if NUMBER.sub("#", wanted) != NUMBER.sub("#", found):
+        return False
+    if found.endswith(" ms"):
+        return True
+    pairs = zip(NUMBER.findall(wanted), NUMBER.findall(found), strict=True)
+    return all(float(a) == pytest.approx(float(b), abs=TOLERANCE) for a, b in pairs)
+
+
+def test_every_block_runs_and_prints_what_the_readme_says(folder):
+    printed, n_compared = "", 0
+    for kind, body in BLOCKS:
+        if kind == "sh":
+            printed = "".join(run_line(line, folder) for line in body.splitlines())
+        elif kind == "python":
+            printed = run_python(body)
+        elif kind == "text":
+            assert is_in(body, printed), f"the README says\n{body}\nand this is printed\n{printed}"
+            n_compared += 1
+    assert n_compared >= 4
+
+
+def test_a_text_that_is_not_printed_is_noticed():
+    assert is_in("b 1.001\n", "a\nb 1.000\nc\n")
+    assert not is_in("b 1.1\n", "a\nb 1.0\nc\n")
+    assert not is_in("b\nc\n", "a\nb\nd\n")
+    assert is_in("bm25 1.0 ms\n", "bm25 9.9 ms\n")
+
+
+def test_every_file_that_is_linked_is_there():
+    for path in re.findall(r"\]\((?!http)([^)]+)\)", README):
+        assert (HOUSE / path).is_file(), path
+    for path in re.findall(r"`((?:searchkit|tests|benchmarks|notebooks|indexes)/[\w/.]*)`", README):
+        assert (HOUSE / path).exists() or path.startswith("indexes/"), path
+
+
+def test_every_room_is_on_the_map():
+    house = HOUSE / "searchkit"
+    rooms = {p.name for p in house.iterdir() if p.is_dir() and (p / "__init__.py").is_file()}
+    rooms |= {p.name for p in house.glob("*.py") if not p.name.startswith("__")}
+    named = re.findall(r"`(?:searchkit/)?(\w+(?:\.py)?)/?`", README.partition("## Map")[2])
+    assert rooms - set(named) == set()
+
+
+def test_commands_that_are_not_run_name_flags_that_there_are():
+    lines = "".join(body for kind, body in BLOCKS if kind == "console").splitlines()
+    commands = [shlex.split(line)[2:] for line in lines if line.startswith("$ searchkit ")]
+    assert commands
+    for verb, *arguments in commands:
+        shown = invoke(verb, "--help").stdout
+        for flag in arguments:
+            assert not flag.startswith("-") or re.search(rf"{flag}\b", shown), (verb, flag)
+
+
+def test_the_figures_are_those_of_the_results():
+    checked = write_figures("--check")
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_figures_without_results_are_said_to_be_none(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("# x\n<!-- figures -->\n| old |\n<!-- /figures -->\nend\n")
+    done = write_figures("--results", tmp_path / "absent", "--readme", readme)
+    assert done.returncode == 0, done.stderr
+    shown = readme.read_text()
+    assert "None are recorded yet" in shown
+    assert "| old |" not in shown
+    assert shown.startswith("# x\n<!-- figures -->\n")
+    assert shown.endswith("<!-- /figures -->\nend\n")
+
+
+def test_the_last_line_of_a_benchmark_counts_and_an_old_table_is_refused(tmp_path):
+    readme, results = tmp_path / "README.md", tmp_path / "build_lexical.json"
+    readme.write_text("<!-- figures -->\n<!-- /figures -->\n")
+    for seconds in (30.0, 12.5):
+        with results.open("a") as file:
+            file.write(json.dumps(built_in(seconds)) + "\n")
+        given = ("--results", tmp_path, "--readme", readme)
+        assert write_figures("--check", *given).returncode == 1
+        assert write_figures(*given).returncode == 0
+        assert write_figures("--check", *given).returncode == 0
+    assert "| searchkit | 12.5 | 886 | 1,544 |  |\n| peer | 50.0 |" in readme.read_text()
+    assert "2 cores of a processor" in readme.read_text()
+
+
+def built_in(seconds):
+    ours = {"seconds": seconds, "peak_mb": 886, "disk_mb": 1544}
+    return {
+        "when": "2026-01-02T03:04:05+00:00",
+        "machine": {"cpu": "a processor", "cores": 2, "python": "3.11"},
+        "n_docs": 1000,
+        "medians": {"searchkit": ours, "peer": {**ours, "seconds": 50.0}},
+        "time_ratio": {"searchkit": 1.0, "peer": seconds / 50},
+    }
+
+
+def write_figures(*arguments):
+    script = HOUSE / "benchmarks" / "readme_tables.py"
+    command = [sys.executable, str(script), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
