@@ -340,3 +340,15 @@ def test_real_collections_are_read_whole(real_data):
     assert sum(1 for _ in read_docs(folders, ReadOptions(), ledger=ledger)) == 5183
     assert ledger.n_skipped == ledger.n_bom == 0
     assert 0 < ledger.n_broken < 20
+
+
+def test_rejected_rows_are_never_written_into_the_corpus(tmp_path):
+    corpus = tmp_path / "c.jsonl"
+    corpus.write_text('{"_id": "1", "text": "a"}\n{"_id": "1", "text": "b"}\n')
+    before = corpus.read_bytes()
+    (tmp_path / "link").symlink_to(corpus)
+    for rejects in (corpus, tmp_path / "link"):
+        options = ReadOptions(on_error="skip", rejects=rejects)
+        with pytest.raises(CorpusError, match="is part of the corpus"):
+            list(read_docs([str(corpus)], options, ledger=ReadLedger()))
+    assert corpus.read_bytes() == before

@@ -121,6 +121,39 @@ def test_an_interrupted_build_leaves_the_old_index_or_none(tmp_path, error):
     assert not (tmp_path / "i" / "drafts").exists()
 
 
+def test_a_changed_generation_is_refused(tmp_path):
+    build(tmp_path / "i")
+    path = path_of(tmp_path / "i", 1)
+    path.write_text(path.read_text().replace('"about"', '"disc"'))
+    with pytest.raises(DamagedIndex, match="is not what was committed"):
+        Index.open(tmp_path / "i")
+
+
+@pytest.mark.parametrize("harm", ["", "{", '{"format": 99}'])
+def test_an_index_that_cannot_be_read_can_be_replaced(tmp_path, harm):
+    build(tmp_path / "i")
+    path_of(tmp_path / "i", 1).write_text(harm)
+    build(tmp_path / "i", replace=True)
+    with Index.open(tmp_path / "i") as index:
+        assert list(index) == DOCS
+
+
+def test_rebuilding_the_same_corpus_never_moves_what_is_live(tmp_path):
+    build(tmp_path / "i")
+    before = {p: p.stat().st_ino for p in (tmp_path / "i" / "parts").rglob("*.npy")}
+    build(tmp_path / "i", replace=True)
+    assert {p: p.stat().st_ino for p in (tmp_path / "i" / "parts").rglob("*.npy")} == before
+
+
+def test_a_damaged_part_is_written_anew_by_a_rebuild(tmp_path):
+    build(tmp_path / "i")
+    hurt = next((tmp_path / "i" / "parts").rglob("rows.npy"))
+    hurt.write_bytes(b"hurt")
+    build(tmp_path / "i", replace=True)
+    with Index.open(tmp_path / "i") as index:
+        assert list(index) == DOCS
+
+
 def test_an_empty_corpus_is_refused(tmp_path):
     with pytest.raises(CorpusError, match="holds no document"):
         build(tmp_path / "i", [])

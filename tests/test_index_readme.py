@@ -138,7 +138,8 @@ def test_folders_are_named_by_the_hash_that_the_page_describes(cut):
     for part in segment["parts"]:
         source = part["config"]["vectors"] if part["kind"] == "ann" else segment["hash"]
         config = json.dumps(part["config"], sort_keys=True)
-        assert digest(part["kind"], source, config) == part["hash"]
+        stamps = [f"{name} {s['sha256']}" for name, s in sorted(part["files"].items())]
+        assert digest(part["kind"], source, config, *stamps) == part["hash"]
 
 
 def test_the_layout_names_all_that_lies_in_an_index(cut):

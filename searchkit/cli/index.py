@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from searchkit.cli import index_options as own
 from searchkit.cli import options as flags
 from searchkit.cli.screen import say
-from searchkit.errors import ConfigError
+from searchkit.errors import ConfigError, FormatError
 
 if TYPE_CHECKING:
     from searchkit.corpus.read import ReadLedger
@@ -154,7 +155,19 @@ def _live(out: Path) -> int:
     """The generation of the index that stands there, 0 where none does."""
     from searchkit.index import generation as generations
 
-    return generations.read(out).number if generations.exists(out) else 0
+    try:
+        return generations.read(out).number if generations.exists(out) else 0
+    except FormatError:
+        return 0  # damaged or of another format: --replace is its cure
+
+
+def _mixed(built: Generation) -> Counter[str]:
+    """Columns of mixed type, with the number of values that became text."""
+    found: Counter[str] = Counter()
+    for segment in built.segments:
+        for part in segment.parts:
+            found.update(part.stats.get("mixed_metadata", {}))
+    return found
 
 
 def _report(built: Generation, out: Path, *, ledger: ReadLedger, time_s: float) -> None:
@@ -163,6 +176,9 @@ def _report(built: Generation, out: Path, *, ledger: ReadLedger, time_s: float) 
     from searchkit.cli.sizes import count, spell_bytes
 
     lines = list(ledger.sentences())
+    for column, n in _mixed(built).items():
+        values = count(n, "other value")
+        lines.append(f"column {column} mixes text with {values}: all of it is kept as text.")
     for encoder, cut in truncated(built).items():
         if cut["documents"]:
             n_docs, n_tokens = count(cut["documents"], "document"), count(cut["tokens"], "token")

@@ -68,6 +68,9 @@ def run(  # noqa: PLR0913 - the flags of a command are its parameters
     write_run(out, found, tag=tag or f"searchkit-{stage}")
     n_docs = sum(map(len, found.values()))
     say(f"{out}: {len(found):,} queries, {n_docs:,} documents, stage {stage}.")
+    if empty := [query for query, hits in found.items() if not hits]:
+        named = ", ".join(empty[:5]) + (", ..." if len(empty) > 5 else "")
+        say(f"{len(empty):,} of them found nothing and are not in the file: {named}.")
 
 
 def rank_all(

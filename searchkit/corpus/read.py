@@ -67,7 +67,17 @@ def read_docs(sources: Sequence[str], options: ReadOptions, *, ledger: ReadLedge
         split=options.hub_split,
         revision=options.hub_revision,
     )
+    _refuse_rejects(options.rejects, found)
     return _stream(found, options, ledger)
+
+
+def _refuse_rejects(rejects: Path | None, found: Sequence[Source]) -> None:
+    """Rows that are rejected must not be written into the file they are read from."""
+    for source in found:
+        path = Path(source.where)
+        if rejects is not None and rejects.exists() and path.exists() and rejects.samefile(path):
+            why = "is part of the corpus and cannot take the rejected rows. Choose another file"
+            raise CorpusError(rejects, None, why)
 
 
 def _stream(found: Sequence[Source], options: ReadOptions, ledger: ReadLedger) -> Iterator[Doc]:

@@ -91,7 +91,7 @@ def refuse_strangers(out: Path, *, replace_index: bool) -> None:
             message = f"there is an index at {out} already. Add --replace to build it anew."
             raise StorageError(message)
         return
-    ours = {"lock", "drafts", "shards", "segments", "parts", "generations"}
+    ours = {"lock", "drafts", "shards", "segments", "parts", "generations", ".CURRENT.draft"}
     if out.is_dir() and any(path.name not in ours for path in out.iterdir()):
         raise StorageError(f"{out} holds other files. Choose a folder that is empty or not there.")
 
@@ -143,7 +143,7 @@ def _segment(
     files = drafts.seal(folders[0])
     name = disk.sha256_of(*(f"{file} {stamp.sha256}" for file, stamp in sorted(files.items())))
     bare = Segment(name, counted["n_docs"], files)
-    drafts.keep(folders[0], bare.folder)
+    drafts.keep(folders[0], bare.folder, files)
     config = {"analyzer": analyzer.config, "positions": False}
     part = drafts.part("postings", folders[1], config, inputs=name, stats={**counted, **mixed})
     return replace(bare, parts=(part,))

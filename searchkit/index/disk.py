@@ -60,6 +60,7 @@ def move(draft: Path, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     draft.replace(place)
     sync(place.parent)
+    sync(place.parent.parent)  # which may have got a new folder just now
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from searchkit.index import disk
 from searchkit.index.generation import FileStamp, Part
+from searchkit.index.stamps import damage
 
 
 class Drafts:
@@ -51,11 +52,17 @@ class Drafts:
         files = sorted(path for path in folder.iterdir() if path.is_file())
         return {path.name: FileStamp(disk.sha256(path), path.stat().st_size) for path in files}
 
-    def keep(self, folder: Path, name: str) -> None:
-        """Give a sealed folder its place in the index; the same content may be there already."""
+    def keep(self, folder: Path, name: str, files: Mapping[str, FileStamp]) -> None:
+        """Give a sealed folder its place in the index; the same content may be there already.
+
+        A folder's name covers its content, so what is there and sound stays: it may be live.
+        """
         place = self.index / name
         if place.exists():
-            disk.remove(place)  # of no live generation, or equal to what replaces it
+            if all(damage(place / file, stamp) is None for file, stamp in files.items()):
+                disk.remove(folder)
+                return
+            disk.remove(place)
         disk.move(folder, place)
 
     def part(
@@ -67,8 +74,10 @@ class Drafts:
         inputs: str,
         stats: Mapping[str, Any],
     ) -> Part:
-        """Seal and keep a part; its hash covers its inputs and its configuration."""
-        name = disk.sha256_of(kind, inputs, json.dumps(config, sort_keys=True))
-        part = Part(kind, name, dict(config), self.seal(folder), dict(stats))
-        self.keep(folder, part.folder)
+        """Seal and keep a part; its hash covers its inputs, its configuration and its files."""
+        files = self.seal(folder)
+        content = [f"{file} {stamp.sha256}" for file, stamp in sorted(files.items())]
+        name = disk.sha256_of(kind, inputs, json.dumps(config, sort_keys=True), *content)
+        part = Part(kind, name, dict(config), files, dict(stats))
+        self.keep(folder, part.folder, files)
         return part

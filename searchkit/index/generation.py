@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -100,24 +101,29 @@ def commit(index: Path, generation: Generation) -> None:
     path.parent.mkdir(exist_ok=True)
     text = json.dumps(asdict(generation), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     disk.replace(path, text.encode())
-    disk.replace(index / CURRENT, f"{generation.number:06d}\n".encode())
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    disk.replace(index / CURRENT, f"{generation.number:06d} {digest}\n".encode())
 
 
 def read(index: Path) -> Generation:
     """The live generation."""
     try:
-        number = (index / CURRENT).read_text("ascii").strip()
+        number, _, digest = (index / CURRENT).read_text("ascii").strip().partition(" ")
     except (FileNotFoundError, NotADirectoryError):
         cure = f"Build one: searchkit index CORPUS --out {index}"
         raise FormatError(index, "there is no index here", cure) from None
     except UnicodeDecodeError:
-        number = ""
+        number = digest = ""
     if not number.isdigit():
         raise DamagedIndex(index / CURRENT, "does not name a generation", _REBUILD)
-    return read_generation(path_of(index, int(number)))
+    path = path_of(index, int(number))
+    generation = read_generation(path)
+    if disk.sha256(path) != digest:
+        raise DamagedIndex(path, "is not what was committed: its hash differs", _REBUILD)
+    return generation
 
 
-_REBUILD = "Build the index again from its corpus."
+_REBUILD = "Build the index again from its corpus, with --replace."
 
 
 def read_generation(path: Path) -> Generation:
@@ -132,7 +138,8 @@ def read_generation(path: Path) -> Generation:
         raise DamagedIndex(path, "names no format", _REBUILD)
     if not OLDEST_READABLE <= found <= FORMAT:
         why = f"format {found}, this searchkit reads {OLDEST_READABLE} to {FORMAT}"
-        raise FormatError(path, why, "Install a matching searchkit, or build the index again.")
+        cure = "Install a matching searchkit, or build the index again with --replace."
+        raise FormatError(path, why, cure)
     try:
         return _parse(raw)
     except (TypeError, KeyError, AttributeError, ValueError):
