@@ -66,11 +66,16 @@ def run(  # noqa: PLR0913 - the flags of a command are its parameters
         stage = searcher.stages.check(stage or searcher.stages.default)
         found = rank_all(searcher, asked, k=k, stage=stage, where=where)
     write_run(out, found, tag=tag or f"searchkit-{stage}")
+    say(*_report(out, found, stage))
+
+
+def _report(out: Path, found: Run, stage: str) -> list[str]:
     n_docs = sum(map(len, found.values()))
-    say(f"{out}: {len(found):,} queries, {n_docs:,} documents, stage {stage}.")
+    lines = [f"{out}: {len(found):,} queries, {n_docs:,} documents, stage {stage}."]
     if empty := [query for query, hits in found.items() if not hits]:
         named = ", ".join(empty[:5]) + (", ..." if len(empty) > 5 else "")
-        say(f"{len(empty):,} of them found nothing and are not in the file: {named}.")
+        lines.append(f"{len(empty):,} of them found nothing and are not in the file: {named}.")
+    return lines
 
 
 def rank_all(

@@ -1,7 +1,7 @@
 """The documents of one segment -> stored documents and postings, in one pass over them.
 
-The calling thread reads and stores; a second one cuts and inverts behind it, so that two cores
-are busy. At most a few batches wait between them.
+The calling thread reads and stores; a second one cuts into chunks and a third one inverts behind
+it, so that two cores are busy. At most a few batches wait between them.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
-import pyarrow as pa
-
-from searchkit.analyze.analyzer import TextAnalyzer
+from searchkit.analyze.analyzer import Chunks, TextAnalyzer
 from searchkit.index.docs import BATCH_DOCS, DocsWriter
 from searchkit.index.invert import PostingsBuilder, cut_batch
 from searchkit.protocols import Progress
@@ -52,11 +50,12 @@ def _fill(
 ) -> None:
     waiting: deque[Future[None]] = deque()
     done = 0
-    with ThreadPoolExecutor(1) as inverter:
+    with ThreadPoolExecutor(1) as cutter, ThreadPoolExecutor(1) as inverter:
         try:
             for batch in batches(docs):
                 titles, texts = writer.add(batch)
-                waiting.append(inverter.submit(_invert, builder, titles, texts))
+                chunks = cutter.submit(cut_batch, titles, texts)
+                waiting.append(inverter.submit(_invert, builder, chunks))
                 while len(waiting) > _WAITING:
                     waiting.popleft().result()
                 done += len(batch)
@@ -64,12 +63,13 @@ def _fill(
             while waiting:
                 waiting.popleft().result()
         except BaseException:
+            cutter.shutdown(cancel_futures=True)
             inverter.shutdown(cancel_futures=True)
             raise
 
 
-def _invert(builder: PostingsBuilder, titles: pa.Array, texts: pa.Array) -> None:
-    builder.add(cut_batch(titles, texts))
+def _invert(builder: PostingsBuilder, chunks: Future[Chunks]) -> None:
+    builder.add(chunks.result())
 
 
 def batches(docs: Iterator[Doc]) -> Iterator[list[Doc]]:
