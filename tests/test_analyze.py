@@ -53,6 +53,22 @@ def test_a_text_has_the_same_terms_alone_and_in_a_batch(texts):
     assert batch == [ENGLISH.terms(text) for text in texts]
 
 
+ascii_text = st.text(st.characters(max_codepoint=127), max_size=40) | st.lists(
+    st.sampled_from(
+        "Galphas betaX AB-alpha x's 1,000 0.5 H_0 $z$ \\Lambda \\citep{a} <i> ##ing [MATH_tex= "
+        "a\x1fb IL6 \x1c the".split(" ")
+    ),
+    max_size=8,
+).map(" ".join)
+
+
+@given(ascii_text, st.sampled_from(["english", "plain", "arabic", "french"]))
+def test_a_short_query_has_the_terms_that_a_long_document_has(text, name):
+    analyzer = TextAnalyzer.named(name)
+    filler = " ".join(["graph"] * 200)  # long enough for the way of documents
+    assert analyzer.terms(text) + analyzer.terms(filler) == analyzer.terms(f"{text} {filler}")
+
+
 @given(st.lists(st.lists(st.sampled_from("graph IL-6 the neural 0.5 ΛCDM".split()), max_size=5)))
 def test_a_vocabulary_that_grows_by_batches_gives_the_terms_of_each(batches):
     growing = GrowingVocabulary(ENGLISH)

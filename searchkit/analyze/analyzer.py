@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
@@ -14,11 +15,12 @@ import Stemmer
 from numpy.typing import NDArray
 
 from searchkit.analyze.languages import normalise, stop_words
-from searchkit.analyze.scientific import strip_markers, words
+from searchkit.analyze.scientific import ascii_words, strip_markers, words
 from searchkit.errors import ConfigError
 from searchkit.types import TermRuns
 
 MAX_TERM_BYTES = 64  # longer words (a pasted URL, a sequence of bases) are cut, on both sides
+_FEW_TEXTS, _FEW_CHARS = 8, 600  # up to here Python's patterns are faster than Arrow's
 
 
 def analyzer_names() -> list[str]:
@@ -58,6 +60,10 @@ class TextAnalyzer:
         return {"name": self.name, "stop_words": sorted(self.stop)}
 
     def runs(self, texts: pa.Array) -> TermRuns:
+        if len(texts) <= _FEW_TEXTS:
+            few = texts.to_pylist()
+            if sum(map(len, few)) <= _FEW_CHARS and all(map(str.isascii, few)):
+                return self._runs_of_few(few)
         growing = GrowingVocabulary(self)
         return TermRuns(*growing.add(cut(texts)), growing.terms)
 
@@ -69,7 +75,7 @@ class TextAnalyzer:
         """The terms of each distinct chunk: (n,) list<string>, most of length 0 or 1."""
         parts = pc.split_pattern(normalise(words(chunks), self.name), " ")
         flat = parts.flatten().dictionary_encode()
-        stems = self._stems(flat.dictionary)
+        stems = self._stems(flat.dictionary.to_pylist())
         terms = pa.array(stems, type=pa.large_string()).take(flat.indices)
         counts, starts = np.diff(parts.offsets.to_numpy()), parts.offsets.to_numpy()
         kept = terms.is_valid().to_numpy(zero_copy_only=False)
@@ -77,9 +83,19 @@ class TextAnalyzer:
         offsets = running[starts - starts[0]] if len(counts) else np.zeros(1, np.int64)
         return pa.LargeListArray.from_arrays(pa.array(offsets), terms.drop_null())
 
-    def _stems(self, distinct: pa.Array) -> list[str | None]:
+    def _runs_of_few(self, texts: Sequence[str]) -> TermRuns:
+        """The same for ASCII texts, where `normalise` has nothing to do."""
+        known: dict[str, int] = {}
+        starts, ids = [0], []
+        for text in texts:
+            stems = self._stems(ascii_words(text))
+            ids += [known.setdefault(stem, len(known)) for stem in stems if stem is not None]
+            starts.append(len(ids))
+        return TermRuns(np.array(starts, np.int64), np.array(ids, np.int32), list(known))
+
+    def _stems(self, distinct: Sequence[str]) -> list[str | None]:
         """Stem of each word, None for stop words and the empty word."""
-        spelled = [_cut_bytes(word) for word in distinct.to_pylist()]
+        spelled = [_cut_bytes(word) for word in distinct]
         stems = self._stemmer.stemWords(spelled) if self._stemmer else spelled
         stop = self._stop
         return [

@@ -46,6 +46,15 @@ _STEPS = (  # (pattern, replacement), each run over the whole vocabulary
 _ASCII_SIGNS = r"[\x00-\x1e\x20-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+"
 _SIGNS = rf"[^\pL\pN\pM{_POINT}]+"
 
+# the same for ASCII text, compiled once: Arrow compiles each pattern anew at every call
+_ASCII_MARKERS = [(first, re.compile(pattern)) for first, pattern in _MARKERS]
+_ASCII_STEPS = [
+    (re.compile(pattern.replace(_LETTER, "[A-Za-z]"), re.ASCII), replacement)
+    for pattern, replacement in _STEPS
+]
+_ODD, _SIGN_RUN = re.compile(r"[\\$^_{}]"), re.compile(_ASCII_SIGNS)
+_SPACES = re.compile(r"[ \t\n\v\f\r]+")
+
 _COMMAND = re.compile(r"\\([a-zA-Z]+)\*?")
 _GREEK_RUN = re.compile(r"[\u0370-\u03ff]+")
 _UNDERSCORE = re.compile(r"([^\W\d_]{2,})_+([^\W\d_]{2,})")
@@ -77,6 +86,25 @@ def words(chunks: pa.Array) -> pa.Array:
     signs = _ASCII_SIGNS if pc.all(pc.string_is_ascii(chunks)).as_py() else _SIGNS
     spelled = pc.replace_substring_regex(pc.utf8_lower(chunks), signs, " ")
     return pc.utf8_trim_whitespace(pc.replace_substring(spelled, _POINT, "."))
+
+
+def ascii_words(text: str) -> list[str]:
+    """The words of one ASCII text, "" among them: what the functions above find, for a query.
+
+    About a seventh of their time for a dozen words, and more than it from a hundred on.
+    """
+    for first_letters, marker in _ASCII_MARKERS:
+        if first_letters in text:
+            text = marker.sub(" ", text)
+    return [word for chunk in _SPACES.split(text) for word in _ascii_chunk(chunk).split(" ")]
+
+
+def _ascii_chunk(chunk: str) -> str:
+    if _ODD.search(chunk):
+        chunk = _untangle(chunk)
+    for pattern, replacement in _ASCII_STEPS:
+        chunk = pattern.sub(replacement, chunk)
+    return _SIGN_RUN.sub(" ", chunk.lower()).replace(_POINT, ".").strip(" ")
 
 
 def fold_accents(texts: pa.Array) -> pa.Array:
