@@ -58,7 +58,8 @@ class Ranking:
         tied_in_order = (scores[:-1] == scores[1:]) & (rows[:-1] < rows[1:])
         if not (falling | tied_in_order).all():
             raise ValueError("not in rank order; build it with Ranking.top")
-        if len(np.unique(rows)) != len(rows):
+        ordered = np.sort(rows)  # np.unique takes five times as long
+        if (ordered[1:] == ordered[:-1]).any():
             raise ValueError("a row occurs twice")
 
     @classmethod
