@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test lint types unit figures clean
+.PHONY: demo test lint types unit clean
 
 demo: $(STAMP)
 	$(BIN)/searchkit demo
