@@ -77,6 +77,17 @@ class Ranking:
         )
 
     @classmethod
+    def top_each(
+        cls, rows: NDArray[np.int64], scores: NDArray[np.float32], found: NDArray[np.int64]
+    ) -> list[Ranking]:
+        """A ranking of each query: (n, k) rows and scores, of which the first found[i] count."""
+        held = np.arange(rows.shape[1]) < found[:, None]
+        order = np.lexsort((rows, np.where(held, -scores, np.inf)))
+        rows = np.take_along_axis(rows, order, 1)
+        scores = np.take_along_axis(scores, order, 1)
+        return [cls(rows[i, :size], scores[i, :size]) for i, size in enumerate(found.tolist())]
+
+    @classmethod
     def empty(cls) -> Ranking:
         return cls(np.empty(0, np.int64), np.empty(0, np.float32))
 

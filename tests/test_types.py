@@ -47,3 +47,14 @@ def test_rank_of_counts_from_one(scores):
     one = ranking(scores)
     assert [one.rank_of(int(row)) for row in one.rows] == list(range(1, len(one) + 1))
     assert one.rank_of(99) is None
+
+
+@given(st.lists(st.lists(st.integers(0, 5), max_size=9), max_size=5))
+def test_top_each_ranks_every_query_as_top_does(queries):
+    scores = np.full((len(queries), 9), 99, np.float32)
+    for i, values in enumerate(queries):
+        scores[i, : len(values)] = values
+    rows = np.tile(np.arange(9)[::-1], (len(queries), 1))
+    sizes = np.array([len(values) for values in queries], np.int64)
+    each = Ranking.top_each(rows, scores, sizes)
+    assert each == [Ranking.top(rows[i, :n], scores[i, :n], 9) for i, n in enumerate(sizes)]

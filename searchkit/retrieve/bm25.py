@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -20,9 +20,11 @@ from searchkit.index.postings import Postings
 from searchkit.retrieve.bm25_formula import BM25Params, Collection, curve, idf, okapi_floor
 from searchkit.types import Mask, Match, Ranking, Rows, Scores
 
+if TYPE_CHECKING:
+    from searchkit.retrieve.bm25_tables import KernelTables
+
 Engine = Literal["auto", "numpy", "kernel"]
 _KERNEL = "searchkit.retrieve.bm25_kernel"
-_TABLED_COUNTS, _TABLED_LENGTHS = 16, 4096
 _KERNEL_PAYS = 20_000_000  # queries x documents from which compiling or loading it is worth it
 
 
@@ -145,15 +147,6 @@ class BM25Retriever:
         return okapi_floor(self.collection.n_docs, merged["df_sum"].to_numpy())
 
     @cached_property
-    def _curve(self) -> NDArray[np.float64]:
-        shape = curve(self.params)
-        return np.array([shape.floor, shape.gain, shape.p_by_q])
-
-    @cached_property
-    def _fields(self) -> NDArray[np.float64]:
-        return np.array([self.params.title_weight, self.params.text_weight])
-
-    @cached_property
     def _qs(self) -> list[NDArray[np.float64]]:
         """The length norm of every document, by segment."""
         mean, shape = self.collection.mean_length(self.params), curve(self.params)
@@ -163,7 +156,7 @@ class BM25Retriever:
         counts, title_counts = postings.exact_counts(place)
         if not self.params.weighs_fields:
             return counts.astype(np.float64)
-        title, text = self._fields
+        title, text = self.params.title_weight, self.params.text_weight
         weighted: NDArray[np.float64] = title * title_counts + text * (counts - title_counts)
         return weighted
 
@@ -229,65 +222,29 @@ class BM25Retriever:
         walk_all: Callable[..., None] = bm25_kernel.walk_all
 
         k = min(k, max(self.collection.n_docs, 1))
-        scores, sums = np.empty((len(queries), k), np.float32), np.zeros(bm25_kernel.WINDOW)
-        rows, found = np.empty((len(queries), k), np.int64), np.zeros(len(queries), np.int64)
-        for n, part in enumerate(self.parts):
+        shape = (len(queries), k)
+        scores, rows = np.empty(shape, np.float32), np.empty(shape, np.int64)
+        found, bars = np.zeros(len(queries), np.int64), np.zeros(len(queries), np.float32)
+        asked = [table.asked(n, queries, k) for n, table in enumerate(self._tables)]
+        if allowed is None:
+            for _, sure in asked:
+                np.maximum(bars, sure, out=bars)
+        for part, table, (terms, _) in zip(self.parts, self._tables, asked, strict=True):
             here = np.empty(0, np.bool_)
             if allowed is not None:
                 stop = part.base + part.postings.n_docs
                 here = np.ascontiguousarray(allowed[part.base : stop])
-            asked = self._asked(n, queries)
-            walk_all(*asked, *self._arrays(n), here, part.base, k, scores, rows, found, sums)
+            walk_all(*terms, *table.arrays, here, part.base, k, bars, scores, rows, found)
+        return Ranking.top_each(rows, scores, found)
+
+    @cached_property
+    def _tables(self) -> list[KernelTables]:
+        from searchkit.retrieve.bm25_tables import KernelTables
+
         return [
-            Ranking.top(rows[i, :size], scores[i, :size], k)
-            for i, size in enumerate(found.tolist())
+            KernelTables(part.postings, q, self.params)
+            for part, q in zip(self.parts, self._qs, strict=True)
         ]
-
-    def _asked(self, n: int, queries: Sequence[WeightedTerms]) -> tuple[NDArray[Any], ...]:
-        """Where each query's terms start, their postings, weights and bounds in one segment."""
-        postings, held = self.parts[n].postings, [query.ids[n] >= 0 for query in queries]
-        starts = np.cumsum([0, *(int(there.sum()) for there in held)], dtype=np.int64)
-        terms = np.concatenate([q.ids[n][there] for q, there in zip(queries, held, strict=True)])
-        weights = np.concatenate([q.weights[t] for q, t in zip(queries, held, strict=True)])
-        bounds = weights * self._largest_shares(n, terms)
-        return starts, postings.starts[terms], postings.starts[terms + 1], weights, bounds
-
-    def _arrays(self, n: int) -> tuple[NDArray[Any], ...]:
-        """One segment as the kernel takes it."""
-        p = self.parts[n].postings
-        stored = (p.rows, p.counts, p.title_counts, p.overflow)
-        return (*stored, self._qs[n], self._curve, self._fields, *self._shares[n])
-
-    @cached_property
-    def _shares(self) -> list[tuple[NDArray[np.uint16], NDArray[np.float64]]]:
-        """What a posting of weight 1 gives by count and length: looked up, not divided.
-
-        Empty where fields are weighed or lengths are too many; the kernel then computes.
-        """
-        found = []
-        for q in self._qs:
-            norms, codes = np.unique(q, return_inverse=True)
-            counts = np.maximum(np.arange(_TABLED_COUNTS, dtype=np.float64), 1)[:, None]
-            if self.params.weighs_fields or len(norms) > _TABLED_LENGTHS:
-                norms, counts = norms[:0], counts[:0]
-            shares = curve(self.params).share(counts, norms[None, :])
-            found.append((codes.astype(np.uint16), np.ascontiguousarray(shares)))
-        return found
-
-    def _largest_shares(self, n: int, terms: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The most that a posting of each term gives with weight 1; found once a term."""
-        from searchkit.retrieve.bm25_kernel import largest
-
-        known, starts = self._largest[n], self.parts[n].postings.starts
-        for term in terms[np.isnan(known[terms])].tolist():
-            first, last = int(starts[term]), int(starts[term + 1])
-            known[term] = largest(first, last, *self._arrays(n))
-        return known[terms] * (1 + 1e-9)
-
-    @cached_property
-    def _largest(self) -> list[NDArray[np.float64]]:
-        # threads may fill one place twice, with the same number
-        return [np.full(len(part.postings.terms), np.nan) for part in self.parts]
 
 
 def _threads() -> int:

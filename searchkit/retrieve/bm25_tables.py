@@ -1,0 +1,117 @@
+"""One segment as the kernel takes it: what a posting gives, bit maps, bounds on every term."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from searchkit.index.postings import Postings
+from searchkit.retrieve.bm25_formula import BM25Params, curve
+from searchkit.retrieve.bm25_posting_kernel import CODE_BITS, MOST_PACKED, gains, map_terms, pack
+
+_MAPPED_FROM = 64  # a term of one document in so many has a bit map: 1.5 bits a document
+_TOP_RANKS = (1, 10, 100, 1000, 10_000)
+_SLACK = 1e-6  # more than float32 rounds
+
+
+class Weighted(Protocol):
+    """One query: weights of its terms, and their ids in each segment."""
+
+    @property
+    def weights(self) -> NDArray[np.float64]: ...  # (n,)
+
+    @property
+    def ids(self) -> NDArray[np.int64]: ...  # (n_segments, n), -1 where a segment has none
+
+
+class KernelTables:
+    """Tables of one segment for one choice of parameters; threads may share them."""
+
+    def __init__(self, postings: Postings, q: NDArray[np.float64], params: BM25Params) -> None:
+        self._postings = postings
+        self._slots, bits, ranks = _bit_maps(postings)
+        shape = curve(params)
+        self.arrays: tuple[NDArray[Any], ...] = (
+            *(postings.rows, postings.counts, postings.title_counts, postings.overflow, q),
+            np.array([shape.floor, shape.gain, shape.p_by_q]),
+            np.array([params.title_weight, params.text_weight]),
+            *_packed(postings, q, params),
+            *(bits, ranks),
+        )
+        # threads may fill one place twice, with the same numbers
+        self._tops = np.full((len(postings.terms), len(_TOP_RANKS)), np.nan)
+
+    def asked(
+        self, n: int, queries: Sequence[Weighted], k: int
+    ) -> tuple[tuple[NDArray[Any], ...], NDArray[np.float64]]:
+        """What `walk_all` takes of the queries, for segment n; a bound that k documents reach.
+
+        Where each query's terms start, their postings, weights, bounds and bit maps. The bound,
+        (n_queries,), holds where no document is masked.
+        """
+        held = [query.ids[n] >= 0 for query in queries]
+        starts = np.cumsum([0, *(int(there.sum()) for there in held)], dtype=np.int64)
+        terms = np.concatenate([q.ids[n][there] for q, there in zip(queries, held, strict=True)])
+        weights = np.concatenate([q.weights[t] for q, t in zip(queries, held, strict=True)])
+        shares = self._top_shares(terms)
+        given = weights * _at_least(shares, k) * (1 - _SLACK)
+        sure = [given[a:b].max() if b > a else 0.0 for a, b in pairwise(starts.tolist())]
+        firsts, lasts = self._postings.starts[terms], self._postings.starts[terms + 1]
+        bounds = weights * shares[:, 0] * (1 + 1e-9)
+        return (starts, firsts, lasts, weights, bounds, self._slots[terms]), np.array(sure)
+
+    def _top_shares(self, terms: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What the best posting of each term gives with weight 1, the 10th best, the 100th...
+
+        (n_terms, 5), 0 where a term has fewer postings. Found once a term.
+        """
+        known, starts = self._tops, self._postings.starts
+        for term in np.unique(terms[np.isnan(known[terms, -1])]).tolist():
+            given = gains(int(starts[term]), int(starts[term + 1]), *self.arrays)
+            places = [len(given) - rank for rank in _TOP_RANKS if rank <= len(given)]
+            tops = np.zeros(len(_TOP_RANKS))
+            tops[: len(places)] = np.partition(given, places)[places]
+            known[term] = tops
+        found: NDArray[np.float64] = known[terms]
+        return found
+
+
+def _at_least(shares: NDArray[np.float64], k: int) -> NDArray[np.float64]:
+    """What k documents or more get from each term alone: (n_terms,)."""
+    column = int(np.searchsorted(_TOP_RANKS, k))
+    return shares[:, column] if column < len(_TOP_RANKS) else np.zeros(len(shares))
+
+
+def _packed(
+    p: Postings, q: NDArray[np.float64], params: BM25Params
+) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
+    """Count and length of each posting in 16 bits, and what it gives with weight 1, by them.
+
+    Read in order, they spare a jump to the length and a division. Empty where fields are weighed
+    or lengths are too many; the kernel then computes.
+    """
+    norms, codes = np.unique(q, return_inverse=True)
+    if params.weighs_fields or len(norms) > 1 << CODE_BITS:
+        return np.empty(0, np.uint16), np.empty(0)
+    packed, shares = np.empty(len(p.rows), np.uint16), np.zeros((MOST_PACKED + 1) << CODE_BITS)
+    pack(p.rows, p.counts, codes.astype(np.uint16), packed)
+    for count in range(1, MOST_PACKED + 1):
+        first = count << CODE_BITS
+        tf = np.full(len(norms), float(count))
+        shares[first : first + len(norms)] = curve(params).share(tf, norms)
+    return packed, shares
+
+
+def _bit_maps(p: Postings) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint32]]:
+    """Which map is a term's, -1 but for frequent ones; the maps, and bits set before each word."""
+    frequent = np.flatnonzero(np.diff(p.starts) * _MAPPED_FROM >= max(p.n_docs, _MAPPED_FROM**2))
+    slots = np.full(len(p.terms), -1)
+    slots[frequent] = np.arange(len(frequent))
+    bits = np.zeros((len(frequent), -(-p.n_docs // 64)), np.uint64)
+    ranks = np.empty(bits.shape, np.uint32)
+    map_terms(p.starts[frequent], p.starts[frequent + 1], p.rows, bits, ranks)
+    return slots, bits, ranks
