@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from searchkit.analyze.analyzer import GrowingVocabulary, TextAnalyzer, analyzer_names, cut
+from searchkit.analyze.scientific import strip_markers
 from searchkit.errors import ConfigError
 
 ENGLISH = TextAnalyzer.named("english")
@@ -117,3 +118,11 @@ def test_no_text_gives_no_runs():
     assert starts.tolist() == [0]
     assert ids.dtype == np.int32
     assert (len(ids), vocabulary) == (0, [])
+
+
+@given(st.lists(st.text(alphabet="a #<b/>\\cite{}MATH", max_size=12), max_size=8), st.data())
+def test_markers_of_one_text_do_not_touch_another(texts, data):
+    first = data.draw(st.integers(0, len(texts)))
+    whole = pa.array(texts, pa.large_string())[first:]
+    alone = [strip_markers(pa.array([text], pa.large_string()))[0].as_py() for text in texts]
+    assert strip_markers(whole).to_pylist() == alone[first:]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -144,10 +145,12 @@ class GrowingVocabulary:
     def learn(self, dictionary: pa.Array) -> NDArray[np.int64]:
         """Chunk ids of a dictionary, (n,); what was never seen is analysed now."""
         known, spelled = self._chunk_ids, dictionary.to_pylist()
-        fresh = [chunk for chunk in spelled if chunk not in known]
-        if fresh:
-            self._analyse(fresh)
-        return np.fromiter((known[chunk] for chunk in spelled), np.int64, len(spelled))
+        ids = np.fromiter(map(known.get, spelled, repeat(-1)), np.int64, len(spelled))
+        fresh = np.flatnonzero(ids < 0)
+        if len(fresh):
+            ids[fresh] = np.arange(len(known), len(known) + len(fresh))
+            self._analyse(dictionary.take(fresh))
+        return ids
 
     def expand(
         self, chunks: Chunks, chunk_ids: NDArray[np.int64]
@@ -161,15 +164,17 @@ class GrowingVocabulary:
         within = np.arange(ends[-1]) - np.repeat(ends[:-1], sizes)
         return ends[chunks.starts], flat[np.repeat(first[chunks.ids], sizes) + within]
 
-    def _analyse(self, fresh: list[str]) -> None:
-        terms = self._analyzer.terms_of_chunks(pa.array(fresh, type=pa.large_string()))
+    def _analyse(self, fresh: pa.Array) -> None:
+        terms = self._analyzer.terms_of_chunks(fresh)
         ids = self._term_ids
         flat = [ids.setdefault(term, len(ids)) for term in terms.values.to_pylist()]
         offsets = terms.offsets.to_numpy()
         self._starts = np.concatenate([self._starts, self._starts[-1] + offsets[1:]])
         self._flat = np.concatenate([self._flat, np.array(flat, np.int32)])
-        for chunk in fresh:
-            self._chunk_ids[chunk] = len(self._chunk_ids)
+        first = len(self._chunk_ids)
+        self._chunk_ids.update(
+            zip(fresh.to_pylist(), range(first, first + len(fresh)), strict=True)
+        )
 
 
 def _cut_bytes(word: str) -> str:

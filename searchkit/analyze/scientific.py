@@ -9,9 +9,13 @@ One rule for documents and queries, so that the many spellings of one thing meet
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 LETTERS = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho "
@@ -22,12 +26,12 @@ _LARGE = "ΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩ"
 _GREEK = dict(zip(_SMALL + _LARGE, LETTERS * 2, strict=True))
 _GREEK |= {"ϵ": "epsilon", "ϑ": "theta", "ϕ": "phi", "ϱ": "rho", "ς": "sigma", "ϖ": "pi"}
 
-# whole constructs that hold spaces of their own; looked for only in texts with their first letters
+# whole constructs that hold spaces of their own; looked for only in texts with their signs
 _MARKERS = (
-    ("MATH", r"\[ ?MATH ?_ ?tex ?="),
-    ("cit", r"\\(?:no)?cit[a-zA-Z]*\*?(?:\[[^\]]*\])*\{[^}]*\}"),
-    ("<", r"</?[a-zA-Z]{1,12}[0-9]?/?>"),
-    ("##", r" ?##"),
+    (("MATH",), r"\[ ?MATH ?_ ?tex ?="),
+    (("\\cit", "\\nocit"), r"\\(?:no)?cit[a-zA-Z]*\*?(?:\[[^\]]*\])*\{[^}]*\}"),
+    (("<",), r"</?[a-zA-Z]{1,12}[0-9]?/?>"),
+    (("##",), r" ?##"),
 )
 
 # names short or common enough to stand inside other words (pi, eta, mu) are left alone
@@ -47,7 +51,7 @@ _ASCII_SIGNS = r"[\x00-\x1e\x20-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+"
 _SIGNS = rf"[^\pL\pN\pM{_POINT}]+"
 
 # the same for ASCII text, compiled once: Arrow compiles each pattern anew at every call
-_ASCII_MARKERS = [(first, re.compile(pattern)) for first, pattern in _MARKERS]
+_ASCII_MARKERS = [(signs, re.compile(pattern)) for signs, pattern in _MARKERS]
 _ASCII_STEPS = [
     (re.compile(pattern.replace(_LETTER, "[A-Za-z]"), re.ASCII), replacement)
     for pattern, replacement in _STEPS
@@ -62,13 +66,35 @@ _GLUE = re.compile(r"[\^_{}$]")
 
 
 def strip_markers(texts: pa.Array) -> pa.Array:
-    """Texts without citation commands, inline tags, math labels and word-piece marks."""
-    for first_letters, pattern in _MARKERS:
-        marked = pc.match_substring(texts, first_letters)
-        if pc.any(marked).as_py():
-            bare = pc.replace_substring_regex(texts.filter(marked), pattern, " ")
-            texts = pc.replace_with_mask(texts, marked, bare)
+    """Texts without citation commands, inline tags, math labels and word-piece marks.
+
+    texts: (n,) large_string without null.
+    """
+    for signs, pattern in _MARKERS:
+        marked = _holding(texts, signs)
+        if len(marked):
+            bare = pc.replace_substring_regex(texts.take(marked), pattern, " ")
+            mask = np.zeros(len(texts), np.bool_)
+            mask[marked] = True
+            texts = pc.replace_with_mask(texts, pa.array(mask), bare)
     return texts
+
+
+def _holding(texts: pa.Array, signs: Sequence[str]) -> NDArray[np.int64]:
+    """Which texts hold one of the signs: (n,) ascending. Python's search is Arrow's ten times."""
+    first, size = texts.offset, len(texts)
+    if not size:
+        return np.empty(0, np.int64)
+    starts = np.frombuffer(texts.buffers()[1], np.int64)[first : first + size + 1]
+    letters = memoryview(texts.buffers()[2] or b"")[starts[0] : starts[-1]].tobytes()
+    ends, found = (starts[1:] - starts[0]).tolist(), set()
+    for sign in signs:
+        at = letters.find(sign.encode())
+        while at >= 0:
+            text = bisect_right(ends, at)
+            found.add(text)
+            at = letters.find(sign.encode(), ends[text])
+    return np.array(sorted(found), np.int64)
 
 
 def words(chunks: pa.Array) -> pa.Array:
@@ -93,8 +119,8 @@ def ascii_words(text: str) -> list[str]:
 
     About a seventh of their time for a dozen words, and more than it from a hundred on.
     """
-    for first_letters, marker in _ASCII_MARKERS:
-        if first_letters in text:
+    for signs, marker in _ASCII_MARKERS:
+        if any(sign in text for sign in signs):
             text = marker.sub(" ", text)
     return [word for chunk in _SPACES.split(text) for word in _ascii_chunk(chunk).split(" ")]
 
