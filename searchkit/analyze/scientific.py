@@ -47,6 +47,7 @@ _STEPS = (  # (pattern, replacement), each run over the whole vocabulary
     (r"([0-9])\.([0-9])", rf"\1{_POINT}\2"),
     (rf"({_LETTER}{_LETTER})([0-9])", r"\1 \2"),
 )
+_STEPPED = rf"[\x00-\x1f0-9']|(?i:{_LONG})"  # chunks that a step may change
 _ASCII_SIGNS = r"[\x00-\x1e\x20-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+"
 _SIGNS = rf"[^\pL\pN\pM{_POINT}]+"
 
@@ -107,8 +108,11 @@ def words(chunks: pa.Array) -> pa.Array:
         plain = pc.utf8_normalize(chunks.filter(odd), form="NFKC").to_pylist()
         mended = pa.array([_untangle(chunk) for chunk in plain], type=pa.large_string())
         chunks = pc.replace_with_mask(chunks, odd, mended)
+    marked = pc.match_substring_regex(chunks, _STEPPED)  # a sixth of the cost of all steps
+    part = chunks.filter(marked)
     for pattern, replacement in _STEPS:
-        chunks = pc.replace_substring_regex(chunks, pattern, replacement)
+        part = pc.replace_substring_regex(part, pattern, replacement)
+    chunks = pc.replace_with_mask(chunks, marked, part)
     signs = _ASCII_SIGNS if pc.all(pc.string_is_ascii(chunks)).as_py() else _SIGNS
     spelled = pc.replace_substring_regex(pc.utf8_lower(chunks), signs, " ")
     return pc.utf8_trim_whitespace(pc.replace_substring(spelled, _POINT, "."))

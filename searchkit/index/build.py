@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -20,7 +21,7 @@ from searchkit.index.dense_parts import DenseChoice, dense_parts
 from searchkit.index.docs import DocStore
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Generation, Segment
-from searchkit.index.lexical import SEGMENT_DOCS, write_lexical
+from searchkit.index.lexical import SEGMENT_DOCS, Inverted
 from searchkit.index.lock import writing
 from searchkit.protocols import Progress
 from searchkit.types import Doc
@@ -61,12 +62,8 @@ def build_index(
     with disk.storage_errors(out):
         refuse_strangers(out, replace_index=config.replace)
         with writing(out), Drafts(out) as drafts:
-            segments = [
-                _segment(chunk, drafts=drafts, analyzer=analyzer, first_seq=first_seq, told=told)
-                for chunk, first_seq, told in _chunks(
-                    docs, config.segment_docs, watch("read and invert"), n_docs
-                )
-            ]
+            chunks = _chunks(docs, config.segment_docs, watch("read and invert"), n_docs)
+            segments = _segments(chunks, drafts, analyzer)
             if not segments:
                 raise CorpusError(out, None, "the corpus holds no document to index")
             fresh = Generation(
@@ -128,24 +125,34 @@ class _Counted:
         return doc
 
 
-def _segment(
-    docs: Iterator[Doc],
-    *,
-    drafts: Drafts,
-    analyzer: TextAnalyzer,
-    first_seq: int,
-    told: Progress,
-) -> Segment:
-    folders = drafts.folder("segment"), drafts.folder("postings")
-    counted, mixed = write_lexical(
-        docs, *folders, analyzer=analyzer, first_seq=first_seq, progress=told
-    )
-    files = drafts.seal(folders[0])
+def _segments(
+    chunks: Iterator[tuple[Iterator[Doc], int, Progress]], drafts: Drafts, analyzer: TextAnalyzer
+) -> list[Segment]:
+    """Each segment is written while the next one is read: never more than two in memory."""
+    segments: list[Segment] = []
+    with ThreadPoolExecutor(1) as writer:
+        written: Future[Segment] | None = None
+        for docs, first_seq, told in chunks:
+            folders = drafts.folder("segment"), drafts.folder("postings")
+            inverted = Inverted(*folders, analyzer=analyzer, first_seq=first_seq)
+            inverted.fill(docs, told)
+            if written is not None:
+                segments.append(written.result())
+            written = writer.submit(_write, inverted, drafts)
+        if written is not None:
+            segments.append(written.result())
+    return segments
+
+
+def _write(inverted: Inverted, drafts: Drafts) -> Segment:
+    counted, mixed = inverted.finish()
+    segment, postings = inverted.segment, inverted.postings
+    files = drafts.seal(segment)
     name = disk.sha256_of(*(f"{file} {stamp.sha256}" for file, stamp in sorted(files.items())))
     bare = Segment(name, counted["n_docs"], files)
-    drafts.keep(folders[0], bare.folder, files)
-    config = {"analyzer": analyzer.config, "positions": False}
-    part = drafts.part("postings", folders[1], config, inputs=name, stats={**counted, **mixed})
+    drafts.keep(segment, bare.folder, files)
+    config = {"analyzer": inverted.analyzer.config, "positions": False}
+    part = drafts.part("postings", postings, config, inputs=name, stats={**counted, **mixed})
     return replace(bare, parts=(part,))
 
 

@@ -6,6 +6,7 @@ When all batches are in, terms take their sorted order and the forward list is t
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,10 @@ class PostingsBuilder:
         del held, terms
         by_term = by_doc.tocsc()  # rows come out ascending within a term
         del by_doc
-        arrays = _columns(by_term, wide, place)
-        forward = by_term.tocsr()
+        with ThreadPoolExecutor(1) as beside:
+            transposed = beside.submit(by_term.tocsr)  # without the GIL
+            arrays = _columns(by_term, wide, place)
+            forward = transposed.result()
         arrays |= {
             "lengths": lengths,
             "doc_starts": doc_starts.astype(np.int64),

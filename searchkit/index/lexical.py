@@ -24,25 +24,27 @@ ANALYSED_BYTES = 16 << 20  # fewer, where their texts are long
 _WAITING = 2
 
 
-def write_lexical(
-    docs: Iterator[Doc],
-    segment: Path,
-    postings: Path,
-    *,
-    analyzer: TextAnalyzer,
-    first_seq: int,
-    progress: Progress,
-) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
-    """Write both folders; the counts of the postings, and metadata values that became strings."""
-    writer = DocsWriter(segment, first_seq=first_seq)
-    builder = PostingsBuilder(analyzer)
-    try:
-        _fill(docs, writer, builder, progress)
-    except BaseException:
-        writer.abort()
-        raise
-    mixed = writer.finish()
-    return builder.finish(postings), {"mixed_metadata": mixed} if mixed else {}
+class Inverted:
+    """The documents of one segment, stored and inverted, its postings still in memory."""
+
+    def __init__(
+        self, segment: Path, postings: Path, *, analyzer: TextAnalyzer, first_seq: int
+    ) -> None:
+        self.segment, self.postings, self.analyzer = segment, postings, analyzer
+        self._writer = DocsWriter(segment, first_seq=first_seq)
+        self._builder = PostingsBuilder(analyzer)
+
+    def fill(self, docs: Iterator[Doc], progress: Progress) -> None:
+        try:
+            _fill(docs, self._writer, self._builder, progress)
+        except BaseException:
+            self._writer.abort()
+            raise
+
+    def finish(self) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
+        """Write what is left; the counts of the postings, and metadata that became strings."""
+        mixed = self._writer.finish()
+        return self._builder.finish(self.postings), {"mixed_metadata": mixed} if mixed else {}
 
 
 def _fill(
