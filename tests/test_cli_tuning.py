@@ -74,3 +74,29 @@ def test_counts_are_whole_numbers(pair):
 
 def test_pairs_may_be_spaced_and_end_with_a_comma():
     assert parse_pairs(" k1 = 0.9 ,b=0.4, ", "--bm25") == [("k1", "0.9"), ("b", "0.4")]
+
+
+def test_a_setting_is_written_once():
+    with pytest.raises(ConfigError, match="k1 is written twice"):
+        parse_pairs("k1=1, k1=2", "--bm25")
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "pair", "encoders", "why"),
+    [
+        (LEXICAL, "kind=rrf", [], "no vectors to be fused"),
+        (LEXICAL, "bm25=0.5", [], "no vectors to be fused"),
+        (FUSED, "rerank_depth=5", ["minilm"], "no reranker is loaded"),
+        (FUSED, "k0=5", ["minilm"], "the fusion is convex"),
+        (FUSED, "kind=rrf,normaliser=min-max", ["minilm"], "the fusion is rrf"),
+        (LEXICAL, "delta=1", [], "the variant is lucene"),
+    ],
+)
+def test_a_setting_that_nothing_reads_is_refused(pipeline, pair, encoders, why):
+    with pytest.raises(ConfigError, match=why):
+        set_one(pipeline, pair, encoders)
+
+
+def test_a_setting_that_something_reads_is_taken():
+    assert set_one(FUSED, "k0=5,kind=rrf", ["minilm"]).fusion.k0 == 5
+    assert set_one(LEXICAL, "variant=plus,delta=0.2", []).bm25.delta == 0.2

@@ -9,8 +9,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+import typer
+
 from searchkit.cli import index_options as own
 from searchkit.cli import options as flags
+from searchkit.cli.idle import Given, given, refuse_without_encoder
 from searchkit.cli.screen import say
 from searchkit.errors import ConfigError, FormatError
 
@@ -24,6 +27,7 @@ _DEFAULT_ENCODER = "minilm"
 
 
 def index(  # noqa: PLR0913 - the flags of a command are its parameters
+    ctx: typer.Context,
     corpus: own.Corpus,
     *,
     out: own.Out,
@@ -59,19 +63,16 @@ def index(  # noqa: PLR0913 - the flags of a command are its parameters
     from searchkit.models.encoder import EncoderOptions
     from searchkit.search.api import IndexOptions
 
+    names = chosen_encoders(encoder or [], lexical_only=lexical_only, analyzer=analyzer)
+    _refuse_idle(given(ctx), names, lexical_only=lexical_only, on_error=on_error)
     read = ReadOptions(format=format, hub_split=hub_split, columns=columns_of(column or []))
     read = replace(read, on_error=on_error, rejects=rejects, fix_text=fix_text)
     encoding = EncoderOptions(device=device, trust_remote_code=trust_remote_code)
     encoding = replace(encoding, query_prompt=query_prompt, doc_prompt=doc_prompt)
-    options = IndexOptions(
-        analyzer=analyzer,
-        vectors=VectorConfig(passages=passages, dtype=dtype),
-        encoder=replace(encoding, max_tokens=max_tokens),
-        ann=ann,
-        read=read,
-        replace=replace_index,
-    )
-    names = chosen_encoders(encoder or [], lexical_only=lexical_only, analyzer=analyzer)
+    encoding = replace(encoding, max_tokens=max_tokens)
+    options = IndexOptions(analyzer=analyzer, encoder=encoding, ann=ann, read=read)
+    options = replace(options, vectors=VectorConfig(passages=passages, dtype=dtype))
+    options = replace(options, replace=replace_index)
     build_aloud(corpus, out=out, encoders=names, options=options)
 
 
@@ -99,6 +100,15 @@ def chosen_encoders(names: Sequence[str], *, lexical_only: bool, analyzer: str) 
         "with --encoder to search by meaning as well."
     )
     return []
+
+
+def _refuse_idle(
+    written: Given, encoders: Sequence[str], *, lexical_only: bool, on_error: str
+) -> None:
+    if not encoders:
+        refuse_without_encoder(written, lexical_only=lexical_only)
+    if "rejects" in written and on_error != "skip":
+        raise ConfigError("--rejects has no effect: bad rows stop the build. Add --on-error skip.")
 
 
 def build_aloud(

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from searchkit.cli import demo, doctor, export, index, info, models, repl, run, search, verify
 from searchkit.cli import eval as eval_
 from searchkit.cli import why_not as why_not_
+from searchkit.cli.idle import refuse_empty
 from searchkit.cli.screen import say
 from searchkit.cli.sentences import sentence
 
@@ -49,6 +50,14 @@ class Verbs(TyperGroup):
                 traceback.print_exc()
             say(f"searchkit: {sentence(error)}")
             raise typer.Exit(130 if isinstance(error, KeyboardInterrupt) else 1) from None
+
+
+class Verb(TyperCommand):
+    """One verb; an option with nothing in it is refused before the verb begins."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as above
+        refuse_empty(ctx)
+        return super().invoke(ctx)
 
 
 app = typer.Typer(
@@ -88,7 +97,7 @@ def searchkit(
 
 
 for _name, _verb in VERBS.items():
-    app.command(_name)(_verb)
+    app.command(_name, cls=Verb)(_verb)
 
 
 def main() -> None:

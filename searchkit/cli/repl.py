@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from searchkit.cli import options as flags
+from searchkit.cli.idle import Given, given, refuse_idle
 from searchkit.cli.options import IndexPath
 from searchkit.cli.sentences import sentence
 from searchkit.errors import SearchkitError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 
 def repl(
+    ctx: typer.Context,
     index: IndexPath,
     *,
     reranker: flags.Reranker = "auto",
@@ -45,7 +47,7 @@ def repl(
         lexical=lexical,
         trust_remote_code=trust_remote_code,
     )
-    session = _session(index, options)
+    session = _session(index, options, given(ctx))
     try:
         if sys.stdin.isatty() and sys.stdout.isatty():
             _converse(session)
@@ -55,13 +57,18 @@ def repl(
         session.searcher.index.close()
 
 
-def _session(path: Path, options: OpenOptions) -> Session:
+def _session(path: Path, options: OpenOptions, written: Given) -> Session:
     from searchkit.cli.opening import retuned
     from searchkit.cli.repl_session import Session
     from searchkit.cli.screen import Screen
     from searchkit.search.api import open_searcher
 
     searcher = open_searcher(path, options=options)
+    try:
+        refuse_idle(written, searcher.stages)
+    except SearchkitError:
+        searcher.close()
+        raise
     out, err = Screen(), Screen(stderr=True)
     session = Session(searcher, retune=partial(retuned, options=options), out=out, err=err)
     err.write(f"{path}: {session.status}. :help lists the commands.")

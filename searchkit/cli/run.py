@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from searchkit.cli import options as flags
-from searchkit.cli.options import IndexPath, Stage, Where
+from searchkit.cli.options import IndexPath
 from searchkit.cli.screen import say
+from searchkit.cli.search_flags import SearchFlags, with_search_flags
+from searchkit.errors import ConfigError, CorpusError
 
 if TYPE_CHECKING:
     from searchkit.search.searcher import Searcher
     from searchkit.types import Query, Run
 
+_BLANK = re.compile(r"\s")  # as `corpus.runs` sees it
 _BATCH = 256  # queries ranked together
 _RERANKED_BATCH = 8  # fewer, where each takes a second
 
 
-def run(  # noqa: PLR0913 - the flags of a command are its parameters
+@with_search_flags
+def run(
     index: IndexPath,
     *,
+    flags: SearchFlags,
     queries: Annotated[
         Path, typer.Option(metavar="FILE", help="JSONL or TSV: an id and a text each.")
     ],
     out: Annotated[Path, typer.Option(metavar="RUN", help="The run file to write.")],
     k: Annotated[int, typer.Option("-k", help="Documents of each query.")] = 100,
-    stage: Stage = None,
-    where: Where = None,
-    reranker: flags.Reranker = "auto",
-    rerank_depth: flags.RerankDepth = None,
-    interpolation: flags.Interpolation = None,
-    bm25: flags.BM25 = "",
-    fusion: flags.FusionPairs = "",
-    depth: flags.Depth = None,
-    lexical: flags.Lexical = "searchkit",
-    device: flags.Device = "auto",
-    trust_remote_code: flags.TrustRemoteCode = False,
     tag: Annotated[
         str, typer.Option(help="Last column of the file; default: searchkit-STAGE.")
     ] = "",
@@ -51,22 +45,54 @@ def run(  # noqa: PLR0913 - the flags of a command are its parameters
     Example:
       searchkit run indexes/papers --queries queries.jsonl --out fused.run --stage fused
     """
-    from searchkit.cli.opening import reranker_of, searching
-    from searchkit.cli.tuning import Changes
     from searchkit.corpus.queries import read_queries
     from searchkit.corpus.runs import write_run
-    from searchkit.search.api import OpenOptions
 
+    _check_place(out)
+    _check_tag(tag)
     asked = read_queries(queries)
-    options = OpenOptions(reranker=reranker_of(reranker), device=device, lexical=lexical)
-    options = replace(options, trust_remote_code=trust_remote_code)
-    changes = Changes(bm25=bm25, fusion=fusion, depth=depth)
-    changes = replace(changes, rerank_depth=rerank_depth, interpolation=interpolation)
-    with searching(index, options, changes) as searcher:
-        stage = searcher.stages.check(stage or searcher.stages.default)
-        found = rank_all(searcher, asked, k=k, stage=stage, where=where)
-    write_run(out, found, tag=tag or f"searchkit-{stage}")
+    _check_ids(queries, [query.id for query in asked])
+    with flags.searching(index) as searcher:
+        stage = searcher.stages.check(flags.stage or searcher.stages.default)
+        _check_tag(tag := tag or f"searchkit-{stage}")
+        _check_ids(index, _odd_ids(searcher, where=flags.where))
+        found = rank_all(searcher, asked, k=k, stage=stage, where=flags.where)
+    write_run(out, found, tag=tag)
     say(*_report(out, found, stage))
+
+
+def _check_place(out: Path) -> None:
+    if out.is_dir():
+        raise ConfigError(f"--out: {out} is a folder. Name a file.")
+
+
+def _check_tag(tag: str) -> None:
+    """Before any work: a column of a run file ends at a blank."""
+    if _BLANK.search(tag) or not tag.isprintable():
+        raise ConfigError(f"--tag: a run cannot hold {tag!r}. Choose letters without blanks.")
+
+
+def _check_ids(where: Path, ids: Sequence[str]) -> None:
+    """Before any work, as for the tag."""
+    for one in ids:
+        if _BLANK.search(one):
+            why = f"the id {one!r} holds a blank, where a run's column would end"
+            raise CorpusError(where, None, f"{why}. Choose ids without blanks")
+
+
+def _odd_ids(searcher: Searcher, *, where: str | None) -> list[str]:
+    """Ids that could be ranked and are not plain ASCII; only these need a second look."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    odd, allowed = [], searcher.mask(where)
+    for segment in searcher.index.segments:
+        ids = segment.docs.ids
+        is_odd = pc.match_substring_regex(ids, r"[^\x21-\x7e]")
+        if allowed is not None:
+            is_odd = pc.and_(is_odd, pa.array(allowed[segment.base :][: len(ids)]))
+        odd += ids.filter(is_odd).to_pylist()
+    return odd
 
 
 def _report(out: Path, found: Run, stage: str) -> list[str]:

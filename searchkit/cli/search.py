@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from searchkit.cli import options as flags
-from searchkit.cli.options import IndexPath, Json, Stage, Where
+from searchkit.cli.options import IndexPath, Json
+from searchkit.cli.search_flags import SearchFlags, with_search_flags
 from searchkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from searchkit.search.searcher import Answer, Searcher
 
 
-def search(  # noqa: PLR0913 - the flags of a command are its parameters
+@with_search_flags
+def search(
     index: IndexPath,
     query: Annotated[
         str | None,
@@ -24,21 +24,11 @@ def search(  # noqa: PLR0913 - the flags of a command are its parameters
         ),
     ] = None,
     *,
+    flags: SearchFlags,
     k: Annotated[int, typer.Option("-k", help="Hits to show.")] = 10,
-    stage: Stage = None,
-    reranker: flags.Reranker = "auto",
-    rerank_depth: flags.RerankDepth = None,
-    interpolation: flags.Interpolation = None,
     like: Annotated[
         str | None, typer.Option(metavar="ID|FILE", help="A paper as the query.")
     ] = None,
-    where: Where = None,
-    bm25: flags.BM25 = "",
-    fusion: flags.FusionPairs = "",
-    depth: flags.Depth = None,
-    lexical: flags.Lexical = "searchkit",
-    device: flags.Device = "auto",
-    trust_remote_code: flags.TrustRemoteCode = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show each hit's way through the stages.")
     ] = False,
@@ -52,18 +42,10 @@ def search(  # noqa: PLR0913 - the flags of a command are its parameters
     Example:
       searchkit search indexes/papers "vitamin D and bone" -k 5 --where "year >= 2015"
     """
-    from searchkit.cli.opening import reranker_of, searching
-    from searchkit.cli.tuning import Changes
-    from searchkit.search.api import OpenOptions
-
     if (query is None) == (like is None):
         raise ConfigError("give a query or --like ID|FILE, one of the two.")
-    options = OpenOptions(reranker=reranker_of(reranker), device=device, lexical=lexical)
-    options = replace(options, trust_remote_code=trust_remote_code)
-    changes = Changes(bm25=bm25, fusion=fusion, depth=depth)
-    changes = replace(changes, rerank_depth=rerank_depth, interpolation=interpolation)
-    with searching(index, options, changes) as searcher:
-        answer = _answer(searcher, query, like, k=k, stage=stage, where=where, explain=explain)
+    with flags.searching(index, explain=explain) as searcher:
+        answer = _answer(searcher, query, like, k=k, flags=flags, explain=explain)
         _show(searcher, answer, query or "", explain=explain, as_json=as_json)
 
 
@@ -73,17 +55,17 @@ def _answer(
     like: str | None,
     *,
     k: int,
-    stage: str | None,
-    where: str | None,
+    flags: SearchFlags,
     explain: bool,
 ) -> Answer:
-    searcher.stages.load(stage or searcher.stages.default)
-    if query is not None:
-        return searcher.answer(query, k, stage=stage, where=where, explain=explain)
     from searchkit.cli.paper import paper
 
-    doc = paper(searcher.index, like or "")
-    return searcher.like(doc, k, stage=stage, where=where, explain=explain)
+    doc = paper(searcher.index, like) if like is not None else None
+    stage, where = flags.stage, flags.where
+    searcher.stages.load(stage or searcher.stages.default)
+    if doc is not None:
+        return searcher.like(doc, k, stage=stage, where=where, explain=explain)
+    return searcher.answer(query or "", k, stage=stage, where=where, explain=explain)
 
 
 def _show(searcher: Searcher, answer: Answer, query: str, *, explain: bool, as_json: bool) -> None:

@@ -17,6 +17,8 @@ _RERANK = {"rerank_depth": "depth", "interpolation": "interpolation"}
 _WORDS = ("variant", "kind", "normaliser")  # whose values are no numbers
 _OWN = ", with your own settings."
 _WHOLE = ("depth", "rerank_depth")
+_NOT_RANK_BM25 = ("variant", "delta", "title_weight", "text_weight")  # it has k1 and b alone
+_HAVE_DELTA = ("l", "plus")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,21 @@ class Changes:
 
     def __bool__(self) -> bool:
         return self != Changes()
+
+    def refuse_idle(self, *, stage: str | None, lexical: str) -> None:
+        """ConfigError for settings that nothing looks at in this stage or with this BM25."""
+        for key, _ in parse_pairs(self.bm25, "--bm25"):
+            if lexical == "rank-bm25" and key in _NOT_RANK_BM25:
+                raise ConfigError(
+                    f"--bm25: {key} has no effect with --lexical rank-bm25, which has k1 and b "
+                    "alone. Drop one of them."
+                )
+        for key, _ in parse_pairs(self.fusion, "--fusion"):
+            if stage == "dense" and key not in _FUSION:
+                raise ConfigError(
+                    f"--fusion: the weight of {key} has no effect: stage dense fuses encoders "
+                    "alike. Drop it, or leave --stage away."
+                )
 
     def apply(self, pipeline: Pipeline, encoders: Sequence[str]) -> Pipeline:
         """The pipeline with the changes. encoders: those whose vectors the index holds."""
@@ -49,7 +66,15 @@ def set_one(pipeline: Pipeline, pair: str, encoders: Sequence[str]) -> Pipeline:
     pairs = [(key, value, known) for key, value in parse_pairs(pair, ":set")]
     if not pairs:
         raise ConfigError(f":set needs KEY=VALUE. Keys: {', '.join(known)}.")
-    return change(pipeline, pairs, encoders)
+    changed = change(pipeline, pairs, encoders)
+    for key, _, _ in pairs:
+        if key in _RERANK and pipeline.reranker is None:
+            raise ConfigError(
+                f"{key} has no effect: no reranker is loaded. Start with --reranker MODEL."
+            )
+        if key in (*_FUSION, "bm25") and not encoders:
+            raise ConfigError(f"{key} has no effect: the index holds no vectors to be fused.")
+    return changed
 
 
 def setting_names(encoders: Sequence[str]) -> tuple[str, ...]:
@@ -58,13 +83,17 @@ def setting_names(encoders: Sequence[str]) -> tuple[str, ...]:
 
 def parse_pairs(text: str, where: str) -> list[tuple[str, str]]:
     """Key and value of `key=value,key=value`; ConfigError for what is not written so."""
-    pairs = []
+    pairs: dict[str, str] = {}
     for piece in filter(None, (piece.strip() for piece in text.split(","))):
         key, sign, value = piece.partition("=")
         if not (sign and key.strip() and value.strip()):
             raise ConfigError(f"{where}: {piece!r} is not written like k1=0.9.")
-        pairs.append((key.strip(), value.strip()))
-    return pairs
+        if key.strip() in pairs:
+            raise ConfigError(f"{where}: {key.strip()} is written twice. Keep one of them.")
+        pairs[key.strip()] = value.strip()
+    if text and not pairs:
+        raise ConfigError(f"{where}: {text!r} is not written like k1=0.9.")
+    return list(pairs.items())
 
 
 def change(
@@ -85,7 +114,7 @@ def change(
     if weights:
         groups["fusion"]["weights"] = weights = _all_weights(pipeline, weights)
         groups["pipeline"]["encoders"] = tuple(name for name in weights if name != "bm25")
-    return replace(
+    changed = replace(
         pipeline,
         bm25=replace(pipeline.bm25, **groups["bm25"]),
         fusion=replace(pipeline.fusion, **groups["fusion"]),
@@ -93,6 +122,22 @@ def change(
         why=pipeline.why.removesuffix(_OWN).rstrip(".") + _OWN,
         **groups["pipeline"],
     )
+    _refuse_unread(changed, {**groups["bm25"], **groups["fusion"]})
+    return changed
+
+
+def _refuse_unread(pipeline: Pipeline, settings: Iterable[str]) -> None:
+    """ConfigError for a setting of a formula that is not the one in force."""
+    variant, kind = pipeline.bm25.variant, pipeline.fusion.kind
+    if "delta" in settings and variant not in _HAVE_DELTA:
+        raise ConfigError(
+            f"delta has no effect: the variant is {variant}. Drop it, or add variant=l or plus."
+        )
+    for key, owner in (("k0", "rrf"), ("normaliser", "convex")):
+        if key in settings and kind != owner:
+            raise ConfigError(
+                f"{key} has no effect: the fusion is {kind}. Drop it, or add kind={owner}."
+            )
 
 
 def _place(key: str) -> tuple[str, str]:

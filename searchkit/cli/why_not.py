@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from searchkit.search.why_not import WhyNot
 
 
-def why_not(
+def why_not(  # noqa: PLR0913 - the flags of a command are its parameters
+    ctx: typer.Context,
     index: IndexPath,
     query: Annotated[str, typer.Argument(metavar="QUERY", help="The query that did not find it.")],
     doc_id: Annotated[
@@ -36,6 +37,7 @@ def why_not(
     Example:
       searchkit why-not indexes/sample "heart attack drug prevention" bio-003
     """
+    from searchkit.cli.idle import given, refuse_idle
     from searchkit.cli.lines import as_json as spell
     from searchkit.cli.opening import reranker_of, searching
     from searchkit.cli.screen import Screen
@@ -43,6 +45,7 @@ def why_not(
 
     options = OpenOptions(reranker=reranker_of(reranker), device=device)
     with searching(index, options) as searcher:
+        refuse_idle(given(ctx), searcher.stages)
         found = searcher.why_not(query, doc_id, k, where=where)
     if as_json:
         typer.echo(spell(asdict(found)))

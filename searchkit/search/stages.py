@@ -70,9 +70,20 @@ class Stages:
             raise ConfigError(f"stage {stage} cannot run: {message}")
         return stage
 
+    def retrievers_of(self, stage: str) -> list[str]:
+        """Retrievers that a stage needs."""
+        if stage == "bm25" or stage in self.dense:
+            return [stage]
+        if stage == "dense":
+            return list(self.dense)
+        encoders = self.pipeline.encoders
+        if stage == "fused" and not encoders:  # asked for by name: all that there is
+            encoders = self.dense
+        return ["bm25", *encoders]
+
     def load(self, stage: str) -> None:
         """Load what a stage needs, so that its first run does not take the time for it."""
-        for name in self._first(self.check(stage)):
+        for name in self.retrievers_of(self.check(stage)):
             self.retrievers[name].get()
         if stage == "reranked" and self.scorer is not None:
             self.scorer.get()
@@ -83,7 +94,7 @@ class Stages:
         """Run up to `stage`. k bounds what a retriever alone returns; fusing needs the depth."""
         self.check(stage)
         staged = Staged()
-        names, depth = self._first(stage), self.pipeline.depth
+        names, depth = self.retrievers_of(stage), self.pipeline.depth
         if len(names) == 1 and stage not in ("fused", "reranked"):
             depth = k
         for name in names:
@@ -98,17 +109,6 @@ class Stages:
             with staged.timed("reranked"):
                 staged.rankings["reranked"] = self._rerank(queries, staged)
         return staged
-
-    def _first(self, stage: str) -> list[str]:
-        """Retrievers that a stage needs."""
-        if stage == "bm25" or stage in self.dense:
-            return [stage]
-        if stage == "dense":
-            return list(self.dense)
-        encoders = self.pipeline.encoders
-        if stage == "fused" and not encoders:  # asked for by name: all that there is
-            encoders = self.dense
-        return ["bm25", *encoders]
 
     def _fuse(self, staged: Staged, names: Sequence[str]) -> list[Ranking]:
         by_query = zip(*(staged.rankings[name] for name in names), strict=True)

@@ -1,0 +1,94 @@
+"""Flags that can change nothing -> the sentence that refuses them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from searchkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from searchkit.search.stages import Stages
+
+Given: TypeAlias = Mapping[str, str]  # parameters that the user wrote, by name, as flags
+
+_MAY_BE_EMPTY = ("query_prompt", "doc_prompt")  # no prompt, where the model has one
+_OF_ENCODERS = ("ann", "passages", "dtype", "device", "query_prompt", "doc_prompt", "max_tokens")
+_OF_MODELS = ("device", "trust_remote_code")
+
+
+def given(ctx: Any) -> Given:  # noqa: ANN401 - typer's context is not the same class in all versions
+    """What stands on the command line, a default that is written out as well; no arguments."""
+    return {
+        option.name: max(option.opts, key=len)
+        for option in ctx.command.params
+        if option.param_type_name == "option" and _is_written(ctx, option.name)
+    }
+
+
+def refuse_empty(ctx: Any) -> None:  # noqa: ANN401 - as above
+    """ConfigError for an option whose text is blank: it cannot mean anything."""
+    for name, flag in given(ctx).items():
+        value = ctx.params[name]
+        texts = value if isinstance(value, list) else [value]
+        if name not in _MAY_BE_EMPTY and any(map(_is_blank, texts)):
+            raise ConfigError(f"{flag} is empty. Leave it away, or write its value.")
+
+
+def refuse_without_encoder(written: Given, *, lexical_only: bool) -> None:
+    """ConfigError for what only vectors have, where the index gets none."""
+    because = "--lexical-only builds no vectors" if lexical_only else "no encoder is named"
+    cure = "Drop one of them." if lexical_only else "Name one with --encoder, or drop it."
+    for name in (*_OF_ENCODERS, "trust_remote_code"):
+        if name in written:
+            raise ConfigError(f"{written[name]} has no effect: {because}. {cure}")
+
+
+def refuse_idle(
+    written: Given, stages: Stages, *, stage: str | None = None, explain: bool = False
+) -> None:
+    """ConfigError for a flag of a search that no stage up to the last one looks at.
+
+    stage: the one that was asked for, or None for the last of the pipeline.
+    """
+    last = stages.check(stage or stages.default)
+    names = stages.retrievers_of(last)
+    is_reranked = last == "reranked"
+    if len(names) == 1:
+        alone = f"{names[0]} ranks alone, so nothing is fused. {_fusion_cure(stages, stage)}"
+        _refuse(written, ["fusion"] if is_reranked else ["fusion", "depth"], alone)
+    if not is_reranked:
+        _refuse(written, ["rerank_depth", "interpolation"], _why_not_reranked(stages, last))
+    if stages.scorer is not None and not is_reranked:
+        _refuse(written, ["reranker"], f"stage {last} ends before it. Drop one of them.")
+    if "bm25" not in names and not explain:  # which shows what BM25 gives to each term
+        _refuse(written, ["bm25", "lexical"], f"BM25 has no part in stage {last}. Drop it.")
+    if names == ["bm25"] and not is_reranked:
+        _refuse(written, _OF_MODELS, "no model takes part, BM25 ranks alone. Drop it.")
+
+
+def _refuse(written: Given, names: Iterable[str], why: str) -> None:
+    for name in names:
+        if name in written:
+            raise ConfigError(f"{written[name]} has no effect: {why}")
+
+
+def _fusion_cure(stages: Stages, stage: str | None) -> str:
+    if not stages.dense:
+        return "Drop it, or build the index with an encoder."
+    return "Drop it, or leave --stage away." if stage else "Drop it, or add --stage fused."
+
+
+def _why_not_reranked(stages: Stages, last: str) -> str:
+    if stages.scorer is not None:
+        return f"stage {last} ends before the reranker. Drop one of them."
+    return "no reranker takes part. Name one with --reranker, or drop it."
+
+
+def _is_written(ctx: Any, name: str) -> bool:  # noqa: ANN401 - as above
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _is_blank(text: object) -> bool:
+    return isinstance(text, str) and not text.strip()
