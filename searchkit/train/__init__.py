@@ -1,0 +1,1 @@
+"""Examples -> trained bi-encoders and cross-encoders."""
