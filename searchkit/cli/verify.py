@@ -26,7 +26,8 @@ class Fault(NamedTuple):
 def verify(index: IndexPath, as_json: Json = False) -> None:
     """Check every file of INDEX against its hash.
 
-    Damage is named with the documents that it touches, and the exit status is 1.
+    Damage is named with the documents that it touches, and the exit status is 1. With --json a
+    damaged file is a line, and a sound index is one line: sound, generation, files, documents.
 
     \b
     Example:
@@ -45,7 +46,11 @@ def verify(index: IndexPath, as_json: Json = False) -> None:
             f"{index}: {len(faults)} of {n_files} files are damaged. Build the index again, or "
             "copy these files from a sound copy of the index."
         )
-    typer.echo(f"{index}: {n_files} files and {found.n_docs:,} documents are sound.", err=as_json)
+    if as_json:
+        counts = {"generation": found.number, "files": n_files, "documents": found.n_docs}
+        typer.echo(spell({"index": str(index), "sound": True, **counts}))
+    else:
+        typer.echo(f"{index}: {n_files} files and {found.n_docs:,} documents are sound.")
 
 
 def damaged_files(index: Path, generation: Generation) -> Iterator[Fault]:
