@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from searchkit.cli.options import Json
-from searchkit.errors import ConfigError
+from searchkit.errors import ConfigError, CorpusError
 
 if TYPE_CHECKING:
+    from ir_measures import Measure
+
     from searchkit.cli.screen import Screen
     from searchkit.evaluate.measures import Evaluation
     from searchkit.evaluate.tables import TableRow
+    from searchkit.types import Qrels
 
 _DEFAULT = ("nDCG@10", "R@100", "RR@10")
 
@@ -46,6 +49,8 @@ def evaluate_runs(
     """
     from searchkit.evaluate import tables
 
+    if baseline is not None and set(runs) == {baseline}:
+        raise ConfigError(f"--baseline has no effect: no other run than {baseline} is named.")
     evaluations = _evaluations([*runs, *([baseline] if baseline else [])], qrels, measures)
     rows = tables.side_by_side(evaluations)
     compared = []
@@ -58,14 +63,26 @@ def evaluate_runs(
 
 def _evaluations(runs: list[Path], qrels: Path, measures: list[str]) -> dict[str, Evaluation]:
     from searchkit.corpus.qrels import read_qrels
-    from searchkit.corpus.runs import read_run
-    from searchkit.evaluate.measures import evaluate, parse_measures
+    from searchkit.evaluate.measures import parse_measures
 
     wanted = parse_measures([name for text in measures for name in split_names(text)])
     if not wanted:
         raise ConfigError("no measure is named. Measures are written like nDCG@10.")
     judged = read_qrels(qrels)
-    return {str(path): evaluate(read_run(path), judged, wanted) for path in dict.fromkeys(runs)}
+    return {str(run): _evaluation(run, qrels, judged, wanted) for run in dict.fromkeys(runs)}
+
+
+def _evaluation(run: Path, qrels: Path, judged: Qrels, wanted: list[Measure]) -> Evaluation:
+    """What one run is worth; an error names the file that it is about."""
+    from searchkit.corpus.runs import read_run
+    from searchkit.evaluate.measures import evaluate
+
+    found = read_run(run)
+    try:
+        return evaluate(found, judged, wanted)
+    except CorpusError as error:
+        file = {"run": run, "qrels": qrels}.get(error.where, run)
+        raise CorpusError(file, error.line, error.why) from None
 
 
 def split_names(text: str) -> list[str]:
