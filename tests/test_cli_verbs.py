@@ -1,9 +1,10 @@
 import json
 
 import pytest
-from cli_sample import build_sample, invoke
+from cli_sample import build_sample, invoke, refused
 
 from searchkit import sample
+from searchkit.cli.sizes import spell_bytes
 from searchkit.index import generation as generations
 
 QUERY = "heart attack drug prevention"
@@ -144,6 +145,34 @@ def test_a_run_is_written_measured_and_compared(index, tmp_path):
     ]
 
 
+def test_an_error_of_eval_names_the_run_or_the_judgements(index, tmp_path):
+    good, bad, qrels = tmp_path / "good.run", tmp_path / "bad.run", tmp_path / "qrels.tsv"
+    good.write_text("q1 Q0 d1 1 2.0 t\n")
+    bad.write_text("other Q0 d1 1 2.0 t\n")
+    qrels.write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\n")
+    said = refused("eval", good, bad, "--qrels", qrels)
+    assert f"searchkit: {bad}: none of its queries is judged" in said
+    bad.write_text("q1 Q0 d1 1 2.0 t\nq1 Q0 d1 2 1.0 t\n")
+    assert f"{bad}:2: " in refused("eval", good, bad, "--qrels", qrels)
+    assert "--baseline has no effect" in refused("eval", good, "--qrels", qrels, "--baseline", good)
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "spelled"),
+    [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1000, "1 kB"), (2_340_000, "2.3 MB")],
+)
+def test_a_size_has_a_unit_that_suits_it(n_bytes, spelled):
+    assert spell_bytes(n_bytes) == spelled
+
+
+def test_what_was_read_is_told_in_a_unit_that_suits_it(tmp_path):
+    corpus = tmp_path / "c.jsonl"
+    corpus.write_text('{"_id": "1", "text": "A disc."}\n')
+    said = invoke("index", corpus, "--out", tmp_path / "x", "--lexical-only").stderr
+    assert "1 document read (32 bytes)." in said
+    assert "1 document read (32 bytes)." in invoke("info", tmp_path / "x").stdout
+
+
 def test_an_export_builds_the_same_index_again(index, tmp_path):
     exported, again = tmp_path / "papers.jsonl", tmp_path / "again"
     assert invoke("export", index, "--out", exported).exit_code == 0
@@ -178,6 +207,15 @@ def test_info_tells_documents_pipeline_and_sizes(index):
 def test_verify_names_a_damaged_file_and_the_documents_it_touches(tmp_path):
     index = build_sample(tmp_path / "x")
     assert "146 documents are sound" in invoke("verify", index).stdout
+    said = invoke("verify", index, "--json")
+    assert said.stderr == ""
+    assert json.loads(said.stdout) == {
+        "index": str(index),
+        "sound": True,
+        "generation": 1,
+        "files": 13,
+        "documents": 146,
+    }
     damaged = next(index.glob("parts/postings/*/rows.npy"))
     content = bytearray(damaged.read_bytes())
     content[-1] ^= 1

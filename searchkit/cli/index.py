@@ -182,10 +182,10 @@ def _mixed(built: Generation) -> Counter[str]:
 
 def _report(built: Generation, out: Path, *, ledger: ReadLedger, time_s: float) -> None:
     """What was skipped, repaired and cut off, the size on disk, and the next command."""
-    from searchkit.cli.info import bytes_by_part, truncated
+    from searchkit.cli.info import bytes_by_part, spell_reading, truncated
     from searchkit.cli.sizes import count, spell_bytes
 
-    lines = list(ledger.sentences())
+    lines = spell_reading(ledger.counts())
     for column, n in _mixed(built).items():
         values = count(n, "other value")
         lines.append(f"column {column} mixes text with {values}: all of it is kept as text.")

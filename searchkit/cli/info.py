@@ -133,7 +133,7 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("pipeline", facts["pipeline"]["sentence"]),
         ("why", facts["pipeline"]["why"]),
     ]
-    lines += [("read", sentence) for sentence in _spell_ledger(facts["read"])]
+    lines += [("read", sentence) for sentence in spell_reading(facts["read"].get("read", {}))]
     sizes = ", ".join(f"{part} {spell_bytes(n)}" for part, n in facts["bytes"].items())
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     return [*lines, ("disk", sizes), ("versions", f"format {facts['format']}, {versions}")]
@@ -153,9 +153,13 @@ def _spell_truncated(encoder: str, cut: dict[str, int], n_docs: int) -> str:
     )
 
 
-def _spell_ledger(ledger: dict[str, Any]) -> list[str]:
-    """What was read, as the reader's own ledger says it."""
+def spell_reading(counts: dict[str, Any]) -> list[str]:
+    """What was read, in sentences. counts: of the reader's ledger; nothing where there are none."""
+    from searchkit.cli.sizes import count, spell_bytes
     from searchkit.corpus.ledger import ReadLedger
 
-    counts = ledger.get("read")
-    return ReadLedger.from_counts(counts).sentences() if counts else []
+    if not counts:
+        return []
+    ledger = ReadLedger.from_counts(counts)
+    read = f"{count(ledger.n_docs, 'document')} read ({spell_bytes(ledger.bytes_read)})."
+    return [read, *ledger.sentences()[1:]]  # whose first knows no unit but MB

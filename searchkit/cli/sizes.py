@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+_UNITS = ("", "kB", "MB", "GB", "TB")
 
 
 def spell_bytes(n_bytes: float) -> str:
     """As disks are sold: 1 kB is 1,000 bytes."""
+    if n_bytes < 1000:
+        return count(round(n_bytes), "byte")
     power = 0
     while n_bytes >= 1000 and power < len(_UNITS) - 1:
         n_bytes, power = n_bytes / 1000, power + 1
