@@ -19,6 +19,23 @@ def load_cross_encoder(
 ) -> tuple[Any, Any]:
     """Model (evaluation mode, float32) and tokenizer, without a word on the terminal."""
     _refuse_other_heads(folder, name)
+    loaded = open_cross_encoder(folder, name, device=device, trust_remote_code=trust_remote_code)
+    _refuse_untrained_heads(loaded.transformers_model, folder, name)
+    return loaded.transformers_model.eval(), loaded.tokenizer
+
+
+def open_cross_encoder(
+    folder: Path,
+    name: str,
+    *,
+    device: str,
+    trust_remote_code: bool = False,
+    n_labels: int | None = None,
+) -> Any:  # noqa: ANN401
+    """A sentence-transformers CrossEncoder in float32 with one label and a tokenizer that fits.
+
+    With `n_labels` a head that the folder lacks is drawn at random: that is a model to train.
+    """
     with quiet():
         import torch
         from safetensors import SafetensorError
@@ -30,32 +47,32 @@ def load_cross_encoder(
             loaded = CrossEncoder(
                 str(folder),
                 device=device,
+                num_labels=n_labels,
                 trust_remote_code=trust_remote_code,
                 local_files_only=True,
                 model_kwargs={"dtype": torch.float32, "use_safetensors": True},
             )
         except (*failures, ImportError, SafetensorError) as error:
             raise _unloadable(name, error) from error
-    model, tokenizer = loaded.transformers_model, loaded.tokenizer
     if loaded.num_labels != 1 or len(loaded) != 1:
         raise ModelError(
             f"{name} gives {loaded.num_labels} labels a pair, where a reranker gives one score. "
             "Choose a model trained with num_labels=1."
         )
+    tokenizer = loaded.tokenizer
     if tokenizer is None or tokenizer.pad_token_id is None:
         raise ModelError(f"{name} has no tokenizer that can pad. Save its tokenizer beside it.")
-    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+    if len(tokenizer) > loaded.transformers_model.get_input_embeddings().num_embeddings:
         raise ModelError(
             f"the tokenizer of {name} has {len(tokenizer)} tokens, more than the model knows. "
             "Save the tokenizer that it was trained with."
         )
-    _refuse_untrained_heads(model, folder, name)
-    return model.eval(), tokenizer
+    return loaded
 
 
 def limit_tokens(spec: ModelSpec, model: Any, tokenizer: Any, *, wanted: int | None) -> int:  # noqa: ANN401
     """Tokens the model reads of a pair; ConfigError where it cannot read as many as wanted."""
-    able = min(int(tokenizer.model_max_length), _n_positions(model))
+    able = min(int(tokenizer.model_max_length), n_positions(model))
     limit = wanted or min(spec.max_tokens or able, able)
     if not _SHORTEST <= limit <= able:
         raise ConfigError(f"{spec.name} reads {_SHORTEST} to {able} tokens of a pair, not {limit}.")
@@ -101,7 +118,7 @@ def _refuse_untrained_heads(model: Any, folder: Path, name: str) -> None:  # noq
         )
 
 
-def _n_positions(model: Any) -> int:  # noqa: ANN401
+def n_positions(model: Any) -> int:  # noqa: ANN401
     """Tokens that the position embeddings allow; some keep their first rows for padding."""
     positions = getattr(model.config, "max_position_embeddings", None)
     for name, module in model.named_modules():

@@ -30,7 +30,7 @@ _RANGES: dict[str, tuple[float, float]] = {  # both ends belong to it
     "batch_size": (1, 1_000_000),
     "eval_batch_size": (0, 1_000_000),
     "epochs": (0.000001, 1_000_000),
-    "learning_rate": (0.0, 1.0),
+    "learning_rate": (1e-12, 1.0),
     "warmup_steps": (0, 1_000_000_000),
     "warmup_ratio": (0.0, 0.99),
     "weight_decay": (0.0, 1.0),
@@ -73,16 +73,19 @@ def _loss_problems(recipe: Recipe) -> list[str]:
     if unknown:
         takes = ", ".join(sorted(known)) or "nothing"
         return [f"{recipe.loss} takes {takes} in loss_args, not {', '.join(unknown)}"]
-    problems = []
-    for key, value in recipe.loss_args.items():
-        if key == "activation":
-            if value not in ACTIVATIONS:
-                problems.append(f"activation must be {' or '.join(ACTIVATIONS)}, not {value!r}")
-        elif key == "num_negatives" and type(value) is not int:
-            problems.append(f"num_negatives must be a whole number, not {value!r}")
-        elif type(value) not in (int, float) or not 0 < value < math.inf:
-            problems.append(f"{key} must be a number above 0, not {value!r}")
-    return problems
+    found = [_argument_problem(key, value) for key, value in recipe.loss_args.items()]
+    return [problem for problem in found if problem]
+
+
+def _argument_problem(key: str, value: object) -> str:
+    if key == "activation":
+        fits, wanted = value in ACTIVATIONS, " or ".join(ACTIVATIONS)
+    elif key == "num_negatives":
+        fits, wanted = type(value) is int and value > 0, "a whole number above 0"
+    else:
+        fits = isinstance(value, int | float) and type(value) is not bool and 0 < value < math.inf
+        wanted = "a number above 0"
+    return "" if fits else f"{key} must be {wanted}, not {value!r}"
 
 
 def _contradictions(recipe: Recipe) -> list[str]:
