@@ -17,7 +17,7 @@ from searchkit.errors import CorpusError
 
 HUB = "hub"
 FORMATS = ("jsonl", "csv", "tsv", "parquet", "jsonl.gz", "csv.gz", "tsv.gz")
-_SUFFIXES = {
+SUFFIXES = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "jsonl",
@@ -79,12 +79,12 @@ def _local(name: str, fallback: str | None) -> Source:
     except (OSError, ValueError) as error:
         raise refused(name, error) from error
     zipped = is_zipped(name)
-    kind = _SUFFIXES.get((path.with_suffix("") if zipped else path).suffix.lower())
+    kind = SUFFIXES.get((path.with_suffix("") if zipped else path).suffix.lower())
     if kind is not None:
         return _checked(Source(name, kind, zipped))
     if fallback is not None:
         return _of_format(name, fallback)
-    known = ", ".join(_SUFFIXES)
+    known = ", ".join(SUFFIXES)
     why = f"the name does not tell the format. Let it end in {known}, or give --format"
     raise CorpusError(name, None, why)
 
