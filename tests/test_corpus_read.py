@@ -91,6 +91,8 @@ BAD = {
     "invalid UTF-8": (b'{"_id": "caf\xe9"}', r"byte 13 \(0xe9\) is not UTF-8.*iconv"),
     "NUL byte": (b'{"_id": "a\0b"}', "byte 11 is NUL"),
     "lone surrogate": (rb'{"_id": "a", "text": "\ud800"}', "half a surrogate pair"),
+    "NaN or Infinity": (b'{"_id": "NaN", "a": [1, NaN]}', "column 25: NaN is no number of JSON"),
+    "number too large": (b'{"_id": "a", "n": 1e999}', "column 19: the number is too large"),
     "line too long": (b'{"_id": "' + b"a" * 10_000_001 + b'"}', "longer than 10 MB"),
 }
 MORE_BAD = {
@@ -100,7 +102,15 @@ MORE_BAD = {
         (line(text=["a", "b"]), "column 'text' holds a list"),
         (line(title=3), "column 'title' holds a number"),
     ],
-    "NUL byte": [(rb'{"_id": "a", "text": "a\u0000b"}', "column 'text' holds a NUL character")],
+    "NUL byte": [
+        (rb'{"_id": "a", "text": "a\u0000b"}', "column 'text' holds a NUL character"),
+        (line().decode().encode("utf-16-le"), "every other byte is NUL.*iconv -f UTF-16"),
+    ],
+    "NaN or Infinity": [
+        ('{"é🔭": "é", "n":-Infinity}'.encode(), "column 17: -Infinity is no number"),
+        (b'{"n": nan}', "column 7: nan is no number"),
+        (b"NaN", "column 1: NaN is no number"),
+    ],
     "not an object": [(b"3", "a number, not"), (b"null", "null, not"), (b'"x"', "a string, not")],
     "invalid UTF-8": [(b"\xff\xfe{\0", "looks like UTF-16")],
     "empty id": [(line(_id=None), "the id is empty"), (line(_id=""), "the id is empty")],

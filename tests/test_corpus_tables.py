@@ -119,6 +119,7 @@ def test_a_bad_row_of_a_table_is_a_sentence_with_its_line(read, rows, line, why)
         (b"id,x,x\n", "c.csv:1: the header names the column 'x' twice"),
         (b'id,"x\n', "c.csv:1: a double quote that opens here"),
         (b"\n\nid,\xff\n", "c.csv:3: byte 4"),
+        ("id,text\na,b\n".encode("utf-16"), "c.csv:1: byte 1 .*looks like UTF-16"),
         (b"", "there is no document in it"),
         (b"id,text\n", "there is no document in it"),
         (b"name,body\na,b", "c.csv:2: the id is missing.*The row has name, body"),

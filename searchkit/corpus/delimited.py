@@ -11,16 +11,12 @@ from searchkit.corpus.ledger import ReadLedger
 from searchkit.corpus.lines import read_lines, shown
 from searchkit.corpus.meta import typed_cells
 from searchkit.corpus.rows import (
-    LINE_BYTES,
     LINE_FAULTS,
-    NUL,
     RAW_CHARS,
     BadRow,
     Fields,
     Rows,
-    decode,
-    nul_byte,
-    too_long,
+    line_text,
 )
 from searchkit.errors import CorpusError
 
@@ -54,11 +50,7 @@ class _Feed:
     def __next__(self) -> str:
         number, line = self._back.popleft() if self._back else next(self._lines)
         self.used.append((number, line))
-        if len(line) > LINE_BYTES:
-            raise too_long()
-        if NUL in line:
-            raise nul_byte(line)
-        return decode(line) + "\n"
+        return line_text(line) + "\n"
 
     def take_back(self) -> None:
         """Read all but the first line of the failed record again: a quote may have eaten them."""

@@ -11,18 +11,16 @@ from searchkit.corpus.ledger import ReadLedger
 from searchkit.corpus.lines import BOM, read_lines, shown
 from searchkit.corpus.meta import typed_values
 from searchkit.corpus.rows import (
-    LINE_BYTES,
-    NUL,
     RAW_CHARS,
     BadRow,
     Fields,
     Rows,
-    decode,
-    nul_byte,
-    too_long,
+    check_length,
+    line_text,
 )
 
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_NO_NUMBER = re.compile(r"-?(?:NaN|Infinity|nan|inf)\b")  # what other writers put for none
 
 
 def open_jsonl(source: str, *, zipped: bool, ledger: ReadLedger) -> Rows:
@@ -35,8 +33,7 @@ def open_jsonl(source: str, *, zipped: bool, ledger: ReadLedger) -> Rows:
 
 def parse_line(line: bytes, *, ledger: ReadLedger | None = None) -> Fields:
     """The object of one line, or BadRow."""
-    if len(line) > LINE_BYTES:
-        raise too_long()
+    check_length(line)
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -44,19 +41,20 @@ def parse_line(line: bytes, *, ledger: ReadLedger | None = None) -> Fields:
             if ledger is not None:
                 ledger.n_bom += 1
             return parse_line(line[len(BOM) :], ledger=ledger)
-        raise _why(line, error) from None
+        raise _why(line_text(line), error) from None
     if type(row) is not dict:
         raise BadRow("not an object", _not_an_object(row))
     return row
 
 
-def _why(line: bytes, error: orjson.JSONDecodeError) -> BadRow:
-    try:
-        decode(line)
-    except BadRow as bad:
-        return bad
-    if NUL in line:
-        return nul_byte(line)
+def _why(line: str, error: orjson.JSONDecodeError) -> BadRow:
+    # the parser stops at the word, or after the sign or the first letter of it
+    if found := _NO_NUMBER.match(line, error.pos - 1) or _NO_NUMBER.match(line, error.pos):
+        why = f"column {found.start() + 1}: {found[0]} is no number of JSON. Write null instead"
+        return BadRow("NaN or Infinity", why)
+    if "infinity" in error.msg:
+        why = f"column {error.colno}: the number is too large to be kept. Write it as a string"
+        return BadRow("number too large", why)
     if "surrogate" in error.msg and _SURROGATE.search(line):
         why = r"half a surrogate pair (\ud800 to \udfff) stands for no character. Remove it"
         return BadRow("lone surrogate", why)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from searchkit.corpus.jsonl import parse_line
 from searchkit.corpus.lines import is_zipped, read_lines
-from searchkit.corpus.rows import LINE_BYTES, BadRow, decode, too_long
+from searchkit.corpus.rows import BadRow, check_length, decode
 from searchkit.corpus.values import id_of, text_of
 from searchkit.errors import CorpusError
 from searchkit.types import Query
@@ -67,8 +67,7 @@ def _from_json(line: bytes) -> tuple[object, object]:
 
 
 def _from_tsv(line: bytes) -> tuple[object, object]:
-    if len(line) > LINE_BYTES:
-        raise too_long()
+    check_length(line)
     id_, tab, text = decode(line.rstrip(b"\r")).partition("\t")
     if not tab:
         raise BadRow("missing field", "a line is the query's id, a tab and its text. Add the tab")

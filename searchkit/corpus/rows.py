@@ -11,6 +11,7 @@ NUL = b"\0"
 LINE_BYTES = 10_000_000  # a longer line is refused: it is not a document
 RAW_CHARS = 1000  # of a rejected row that a rejects file keeps
 INVALID_UTF8, NUL_BYTE, TOO_LONG = "invalid UTF-8", "NUL byte", "line too long"
+_FROM_UTF_16 = "This looks like UTF-16: convert it with iconv -f UTF-16 -t UTF-8"
 LINE_FAULTS = {INVALID_UTF8, NUL_BYTE, TOO_LONG}  # of one line, where a row may have several
 
 
@@ -38,23 +39,32 @@ class Rows:
     spell: Callable[[Any], str]
 
 
+def line_text(line: bytes) -> str:
+    """The text of one line of a file, or BadRow: too long, not UTF-8, or with a NUL byte."""
+    check_length(line)
+    text = decode(line)
+    if NUL in line:
+        if 3 * line.count(NUL) > len(line):
+            raise BadRow(NUL_BYTE, f"every other byte is NUL. {_FROM_UTF_16}")
+        raise BadRow(NUL_BYTE, f"byte {line.index(NUL) + 1} is NUL. Remove it")
+    return text
+
+
+def check_length(line: bytes) -> None:
+    """BadRow for a line longer than `LINE_BYTES`."""
+    if len(line) > LINE_BYTES:
+        why = f"the line is longer than {LINE_BYTES // 10**6} MB. Split it into several documents"
+        raise BadRow(TOO_LONG, why)
+
+
 def decode(line: bytes) -> str:
     """The text of UTF-8 bytes, or BadRow naming the first byte that breaks it."""
     try:
         return line.decode()
     except UnicodeDecodeError as error:
         if line.startswith((b"\xff\xfe", b"\xfe\xff")):
-            cure = "This looks like UTF-16: convert it with iconv -f UTF-16 -t UTF-8"
+            cure = _FROM_UTF_16
         else:
             cure = "Convert the file to UTF-8, e.g. with iconv -f WINDOWS-1252 -t UTF-8"
         why = f"byte {error.start + 1} (0x{line[error.start]:02x}) is not UTF-8. {cure}"
         raise BadRow(INVALID_UTF8, why) from None
-
-
-def nul_byte(line: bytes) -> BadRow:
-    return BadRow(NUL_BYTE, f"byte {line.index(NUL) + 1} is NUL. Remove it")
-
-
-def too_long() -> BadRow:
-    why = f"the line is longer than {LINE_BYTES // 10**6} MB. Split it into several documents"
-    return BadRow(TOO_LONG, why)
