@@ -2,10 +2,9 @@
 
 Rows are taken in windows that stay in the cache. Once k documents are known, terms whose bounds
 together cannot reach the k-th score are no longer walked, only looked up for the documents that
-the other terms leave (MaxScore: Turtle and Flood, IPM 1995). Frequent terms are looked up in bit
-maps. What might get in is scored again in the query's order where rounding could tell, so that
-the sums are those of the numpy twin, bit for bit. Compiled with explicit signatures, cached,
-without the GIL.
+the other terms leave (MaxScore: Turtle and Flood, IPM 1995). What might get in is scored again in
+the query's order where rounding could tell, so that the sums are those of the numpy twin, bit for
+bit. Compiled with explicit signatures, cached, without the GIL.
 """
 
 from __future__ import annotations
@@ -14,24 +13,22 @@ import numba as nb
 import numpy as np
 
 from searchkit.retrieve.bm25_posting_kernel import (
-    CODE_BITS,
     F4,
     F8,
     I8,
+    LEAST_PACKED,
     PART,
     ROWS,
     TUPLE,
     gain,
     gallop,
-    n_set,
 )
 
 WINDOW = 16384
-LEAST_PACKED = 1 << CODE_BITS  # below it the count did not fit
 BLOCK = 32  # sums compared together
 BUFFERED = 256  # candidates held beside the k best before the worst are dropped
 EPSILON = 2.3e-16  # float64's rounding, relative, of one addition
-SEARCHED, MAPPED = 150, 48  # a posting looked up, by search or in a bit map: so many walked
+LOOK_COST = 150  # a document looked up, by postings walked; what it lets through included
 SLACK = 1.0 - 1e-9  # bounds are sums in another order than the scores
 
 
@@ -66,6 +63,17 @@ def _add_packed(first, last, start, weight, rows, packed, shares, sums):
     return wide
 
 
+@nb.njit(nb.void(I8, I8, I8, F8, *PART, F8[::1]), cache=True, nogil=True)
+def _add_computed(first, last, start, weight, rows, counts, title_counts, overflow, q, curve,
+                  fields, packed, shares, sums):  # fmt: skip
+    """Add the postings that are not packed, or whose count did not fit."""
+    for at in range(first, last):
+        if not len(packed) or packed[at] < LEAST_PACKED:
+            row = np.int64(rows[at])
+            given = gain(at, row, weight, counts, title_counts, overflow, q, curve, fields)
+            sums[row - start] += given
+
+
 @nb.njit(I8(I8, I8, I8, I8, F8, TUPLE, F8[::1]), cache=True, nogil=True)
 def _add(at, last, start, stop, weight, part, sums):
     """Walk one term through the window [start, stop); where it stands then."""
@@ -73,35 +81,25 @@ def _add(at, last, start, stop, weight, part, sums):
     at = gallop(rows, at, last, np.uint32(start))  # it may have been looked up so far
     end = last if last == at or rows[last - 1] < stop else gallop(rows, at, last, np.uint32(stop))
     if not len(packed) or _add_packed(at, end, start, weight, rows, packed, part[8], sums):
-        for place in range(at, end):
-            if not len(packed) or packed[place] < LEAST_PACKED:
-                row = np.int64(rows[place])
-                sums[row - start] += gain(place, row, weight, part)
+        _add_computed(at, end, start, weight, *part, sums)
     return end
 
 
-_WHERE = nb.types.UniTuple(I8, 5)  # where a term stands, first, last, its map; the window's start
-
-
-@nb.njit(I8(nb.uint16[::1], I8, _WHERE, F8, F8, TUPLE, F8[::1]), cache=True, nogil=True)
+@nb.njit(
+    I8(nb.uint16[::1], I8, nb.types.UniTuple(I8, 3), F8, F8, TUPLE, F8[::1]), cache=True, nogil=True
+)
 def _look(places, n_places, where, weight, least, part, sums):
-    """Add one term to the documents at `places` alone; how many reach `least` then."""
-    at, first, last, slot, start = where
+    """Add one term to the documents at `places` alone; how many reach `least` then.
+
+    where: where the term stands, one past its last posting, the window's first row.
+    """
+    at, last, start = where
     rows, n = part[0], 0
     for place in places[:n_places]:
         row = start + np.int64(place)
-        if slot < 0:
-            at = gallop(rows, at, last, np.uint32(row))
-            found = at < last and rows[at] == row
-        else:
-            word, bit = row >> 6, np.uint64(1) << np.uint64(row & 63)
-            held = part[9][slot, word]
-            found = held & bit != np.uint64(0)
-            if found:
-                before = np.int64(n_set(held & (bit - np.uint64(1))))
-                at = first + np.int64(part[10][slot, word]) + before
-        if found:
-            sums[place] += gain(at, row, weight, part)
+        at = gallop(rows, at, last, np.uint32(row))
+        if at < last and rows[at] == row:
+            sums[place] += gain(at, row, weight, *part[1:7])
         places[n] = place
         n += np.int64(sums[place] >= least)
     return n
@@ -128,7 +126,7 @@ def _exact(row, firsts, at, lasts, weights, part):
         else:
             place = gallop(rows, place, lasts[t], np.uint32(row))
         if place < lasts[t] and rows[place] == row:
-            total += gain(place, row, weights[t], part)
+            total += gain(place, row, weights[t], *part[1:7])
     return total
 
 
@@ -147,7 +145,7 @@ def _above(sums, size, least, places):
     return n
 
 
-_QUERY = (I8[::1], I8[::1], F8[::1], F8[::1], I8[::1])
+_QUERY = (I8[::1], I8[::1], F8[::1], F8[::1])
 _WALK = I8(
     *_QUERY,
     *PART,
@@ -157,22 +155,20 @@ _WALK = I8(
 
 # firsts, lasts: (n_terms,) first posting of each query term, in query order, and one past its last
 # weights: (n_terms,) > 0; bounds: (n_terms,) no posting of the term gives more
-# slots: (n_terms,) which bit map is the term's, -1 where it has none
 # allowed: (n_docs,) or empty; base: global row of the segment's first
 # bar: what the k-th score is above, whatever is found
 # best, best_rows: (k + BUFFERED,) in and out: scores and global rows, those before by row
 # found: how many they hold, at most k; the result is how many they hold then
 # sums: (WINDOW,) zeros, and zeros again on return
 @nb.njit(_WALK, cache=True, nogil=True)
-def walk(firsts, lasts, weights, bounds, slots, rows, counts, title_counts, overflow, q, curve,
-         fields, packed, shares, bits, ranks, allowed, base, k, bar, best, best_rows, found,
+def walk(firsts, lasts, weights, bounds, rows, counts, title_counts, overflow, q, curve,
+         fields, packed, shares, allowed, base, k, bar, best, best_rows, found,
          sums):  # fmt: skip
-    part = (rows, counts, title_counts, overflow, q, curve, fields, packed, shares, bits, ranks)
+    part = (rows, counts, title_counts, overflow, q, curve, fields, packed, shares)
     order, at = np.argsort(bounds), firsts.copy()  # cheap terms come first
     reach = np.zeros(len(firsts) + 1)  # what the i cheapest terms can give together
     reach[1:] = np.cumsum(bounds[order])
     spread = (lasts - firsts) * (WINDOW / max(len(q), 1))  # postings a window
-    price = np.where(slots < 0, SEARCHED, MAPPED)
     places = np.empty(min(WINDOW, len(q)), np.uint16)
     most_cheap, slip = len(firsts), (len(firsts) + 1) * EPSILON
     if found == k:
@@ -190,11 +186,11 @@ def walk(firsts, lasts, weights, bounds, slots, rows, counts, title_counts, over
         most_cheap = min(cheap + 1, len(firsts))  # of the next window
         for i in range(cheap - 1, -1, -1):  # the dearest first
             t, left = order[i], least - reach[i]
-            if n_places * price[t] >= spread[t]:
+            if n_places * LOOK_COST >= spread[t]:
                 at[t] = _add(at[t], lasts[t], start, start + size, weights[t], part, sums)
                 n_places, most_cheap = _keep(sums, places, n_places, left), max(0, cheap - 1)
             else:
-                where = (at[t], firsts[t], lasts[t], slots[t], start)
+                where = (at[t], lasts[t], start)
                 n_places = _look(places, n_places, where, weights[t], left, part, sums)
         for place in places[:n_places]:
             row, total = start + np.int64(place), sums[place]
@@ -213,7 +209,7 @@ def walk(firsts, lasts, weights, bounds, slots, rows, counts, title_counts, over
     return _shrink(best, best_rows, found, k)
 
 
-# starts: (n_queries + 1,) where each query's terms begin in firsts, lasts, weights, bounds, slots
+# starts: (n_queries + 1,) where each query's terms begin in firsts, lasts, weights, bounds
 # best, best_rows: (n_queries, k); found: (n_queries,)
 _WALK_ALL = nb.void(
     *(I8[::1], *_QUERY, *PART),
@@ -222,8 +218,8 @@ _WALK_ALL = nb.void(
 
 
 @nb.njit(_WALK_ALL, cache=True, nogil=True)
-def walk_all(starts, firsts, lasts, weights, bounds, slots, rows, counts, title_counts, overflow, q,
-             curve, fields, packed, shares, bits, ranks, allowed, base, k, bars, best,
+def walk_all(starts, firsts, lasts, weights, bounds, rows, counts, title_counts, overflow, q,
+             curve, fields, packed, shares, allowed, base, k, bars, best,
              best_rows, found):  # fmt: skip
     sums = np.zeros(WINDOW)
     scores, places = np.empty(k + BUFFERED, np.float32), np.empty(k + BUFFERED, np.int64)
@@ -231,8 +227,8 @@ def walk_all(starts, firsts, lasts, weights, bounds, slots, rows, counts, title_
         a, b, size = starts[n], starts[n + 1], found[n]
         scores[:size], places[:size] = best[n, :size], best_rows[n, :size]
         size = walk(
-            firsts[a:b], lasts[a:b], weights[a:b], bounds[a:b], slots[a:b],
-            rows, counts, title_counts, overflow, q, curve, fields, packed, shares, bits, ranks,
+            firsts[a:b], lasts[a:b], weights[a:b], bounds[a:b],
+            rows, counts, title_counts, overflow, q, curve, fields, packed, shares,
             allowed, base, k, bars[n], scores, places, size, sums,
         )  # fmt: skip
         best[n, :size], best_rows[n, :size], found[n] = scores[:size], places[:size], size

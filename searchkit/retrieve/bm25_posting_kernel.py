@@ -1,4 +1,4 @@
-"""Single postings for the kernel: what one gives, where it stands, bit maps of frequent terms.
+"""Single postings for the kernel: what one gives, where it stands, how to pack it.
 
 Compiled with explicit signatures, cached, without the GIL.
 """
@@ -10,6 +10,8 @@ import numpy as np
 
 CODE_BITS = 12  # of the length of a document
 MOST_PACKED = 15  # the largest count that fits beside it
+LEAST_PACKED = 1 << CODE_BITS  # below it the count did not fit
+STEPS = 1024  # into which what postings give is sorted
 
 # arrays mapped from the disk may only be read; numba takes writable ones for them too
 ROWS = nb.types.Array(nb.uint32, 1, "C", readonly=True)
@@ -19,17 +21,14 @@ I8, F8, F4 = nb.int64, nb.float64, nb.float32
 
 
 # one segment: rows, counts, title counts, overflow; q by row; floor, gain, p_by_q; field weights;
-# count and length of each posting in 16 bits; what a posting of weight 1 gives, by these bits;
-# bit maps of the frequent terms, and how many bits are set before each word of theirs
-SHAPE = (F8[::1], F8[::1], F8[::1], nb.uint16[::1], F8[::1])
-MAPS = (nb.uint64[:, ::1], nb.uint32[:, ::1])
-PART = (ROWS, COUNTS, COUNTS, OVERFLOW, *SHAPE, *MAPS)
+# count and length of each posting in 16 bits; what a posting of weight 1 gives, by these bits
+GAIN = (COUNTS, COUNTS, OVERFLOW, F8[::1], F8[::1], F8[::1])  # all that one gain is made of
+PART = (ROWS, *GAIN, nb.uint16[::1], F8[::1])
 TUPLE = nb.types.Tuple(PART)
 
 
-@nb.njit(F8(I8, TUPLE), cache=True, nogil=True)
-def _frequency(at, part):
-    counts, title_counts, overflow, fields = part[1], part[2], part[3], part[6]
+@nb.njit(F8(I8, COUNTS, COUNTS, OVERFLOW, F8[::1]), cache=True, nogil=True)
+def _frequency(at, counts, title_counts, overflow, fields):
     count = np.int64(counts[at])
     if fields[0] == 1.0 and fields[1] == 1.0:
         if count < 255:
@@ -42,25 +41,41 @@ def _frequency(at, part):
     return fields[0] * title + fields[1] * (count - title)
 
 
-@nb.njit(F8(I8, I8, F8, TUPLE), cache=True, nogil=True)
-def gain(at, row, weight, part):
+@nb.njit(F8(I8, I8, F8, *GAIN), cache=True, nogil=True)
+def gain(at, row, weight, counts, title_counts, overflow, q, curve, fields):
     """What the posting `at`, of document `row`, adds; 0 where its fields weigh nothing."""
-    tf = _frequency(at, part)
+    tf = _frequency(at, counts, title_counts, overflow, fields)
     if tf == 0.0:
         return 0.0
-    q, curve = part[4][row], part[5]
-    return weight * (curve[0] + curve[1] * ((tf + curve[2] * q) / (tf + q)))
+    return weight * (curve[0] + curve[1] * ((tf + curve[2] * q[row]) / (tf + q[row])))
 
 
-@nb.njit(F8[::1](I8, I8, *PART), cache=True, nogil=True)
-def gains(first, last, rows, counts, title_counts, overflow, q, curve, fields, packed, shares,
-          bits, ranks):  # fmt: skip
-    """What each posting in [first, last) gives with weight 1."""
-    part = (rows, counts, title_counts, overflow, q, curve, fields, packed, shares, bits, ranks)
-    given = np.empty(last - first)
+@nb.njit(nb.void(I8, I8, I8[::1], F8[::1], *PART), cache=True, nogil=True)
+def tops(first, last, ranks, best, rows, counts, title_counts, overflow, q, curve, fields, packed,
+         shares):  # fmt: skip
+    """What the best postings in [first, last) give with weight 1.
+
+    ranks: (n,) ascending from 1; best: (n,) written: the most that one gives, then what ranks[i]
+    of them give or more, a little less than the truth, 0 where there are not so many.
+    """
+    most, steps, given = 0.0, np.zeros(STEPS + 1, np.int64), np.empty(last - first)
     for at in range(first, last):
-        given[at - first] = gain(at, np.int64(rows[at]), 1.0, part)
-    return given
+        if len(packed) and packed[at] >= LEAST_PACKED:
+            share = shares[packed[at]]
+        else:
+            row = np.int64(rows[at])
+            share = gain(at, row, 1.0, counts, title_counts, overflow, q, curve, fields)
+        given[at - first], most = share, max(most, share)
+    best[:] = 0.0
+    if most > 0.0:
+        for share in given:
+            steps[np.int64(share * (STEPS / most))] += 1
+        best[0], held, i = most, 0, 1
+        for step in range(STEPS, -1, -1):
+            held += steps[step]
+            while i < len(ranks) and held >= ranks[i]:
+                best[i] = most * (step / STEPS)
+                i += 1
 
 
 @nb.njit(I8(ROWS, I8, I8, nb.uint32), cache=True, nogil=True)
@@ -80,32 +95,6 @@ def gallop(rows, at, stop, row):
         else:
             high = middle
     return low
-
-
-@nb.njit("u8(u8)", cache=True, nogil=True)
-def n_set(word):
-    """Bits set in a word, side by side (Knuth, TAOCP 7.1.3)."""
-    word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
-    pairs = np.uint64(0x3333333333333333)
-    word = (word & pairs) + ((word >> np.uint64(2)) & pairs)
-    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return (word * np.uint64(0x0101010101010101)) >> np.uint64(56)
-
-
-@nb.njit(
-    nb.void(I8[::1], I8[::1], ROWS, nb.uint64[:, ::1], nb.uint32[:, ::1]), cache=True, nogil=True
-)
-def map_terms(firsts, lasts, rows, bits, ranks):
-    """Fill the bit maps, all zeros before, of the terms whose postings are given."""
-    one, low = np.uint64(1), np.uint64(63)
-    for slot in range(len(firsts)):
-        for at in range(firsts[slot], lasts[slot]):
-            row = np.uint64(rows[at])
-            bits[slot, row >> np.uint64(6)] |= one << (row & low)
-        before = np.uint64(0)
-        for word in range(bits.shape[1]):
-            ranks[slot, word] = before
-            before += n_set(bits[slot, word])
 
 
 @nb.njit(nb.void(ROWS, COUNTS, nb.uint16[::1], nb.uint16[::1]), cache=True, nogil=True)

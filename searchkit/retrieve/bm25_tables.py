@@ -1,4 +1,4 @@
-"""One segment as the kernel takes it: what a posting gives, bit maps, bounds on every term."""
+"""One segment as the kernel takes it: what a posting gives, bounds on every term."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from searchkit.index.postings import Postings
 from searchkit.retrieve.bm25_formula import BM25Params, curve
-from searchkit.retrieve.bm25_posting_kernel import CODE_BITS, MOST_PACKED, gains, map_terms, pack
+from searchkit.retrieve.bm25_posting_kernel import CODE_BITS, MOST_PACKED, pack, tops
 
-_MAPPED_FROM = 64  # a term of one document in so many has a bit map: 1.5 bits a document
-_TOP_RANKS = (1, 10, 100, 1000, 10_000)
+_TOP_RANKS = np.array([1, 10, 100, 1000, 10_000])
 _SLACK = 1e-6  # more than float32 rounds
 
 
@@ -33,14 +32,12 @@ class KernelTables:
 
     def __init__(self, postings: Postings, q: NDArray[np.float64], params: BM25Params) -> None:
         self._postings = postings
-        self._slots, bits, ranks = _bit_maps(postings)
         shape = curve(params)
         self.arrays: tuple[NDArray[Any], ...] = (
             *(postings.rows, postings.counts, postings.title_counts, postings.overflow, q),
             np.array([shape.floor, shape.gain, shape.p_by_q]),
             np.array([params.title_weight, params.text_weight]),
             *_packed(postings, q, params),
-            *(bits, ranks),
         )
         # threads may fill one place twice, with the same numbers
         self._tops = np.full((len(postings.terms), len(_TOP_RANKS)), np.nan)
@@ -50,7 +47,7 @@ class KernelTables:
     ) -> tuple[tuple[NDArray[Any], ...], NDArray[np.float64]]:
         """What `walk_all` takes of the queries, for segment n; a bound that k documents reach.
 
-        Where each query's terms start, their postings, weights, bounds and bit maps. The bound,
+        Where each query's terms start, their postings, weights and bounds. The bound,
         (n_queries,), holds where no document is masked.
         """
         held = [query.ids[n] >= 0 for query in queries]
@@ -62,7 +59,7 @@ class KernelTables:
         sure = [given[a:b].max() if b > a else 0.0 for a, b in pairwise(starts.tolist())]
         firsts, lasts = self._postings.starts[terms], self._postings.starts[terms + 1]
         bounds = weights * shares[:, 0] * (1 + 1e-9)
-        return (starts, firsts, lasts, weights, bounds, self._slots[terms]), np.array(sure)
+        return (starts, firsts, lasts, weights, bounds), np.array(sure)
 
     def _top_shares(self, terms: NDArray[np.int64]) -> NDArray[np.float64]:
         """What the best posting of each term gives with weight 1, the 10th best, the 100th...
@@ -71,11 +68,9 @@ class KernelTables:
         """
         known, starts = self._tops, self._postings.starts
         for term in np.unique(terms[np.isnan(known[terms, -1])]).tolist():
-            given = gains(int(starts[term]), int(starts[term + 1]), *self.arrays)
-            places = [len(given) - rank for rank in _TOP_RANKS if rank <= len(given)]
-            tops = np.zeros(len(_TOP_RANKS))
-            tops[: len(places)] = np.partition(given, places)[places]
-            known[term] = tops
+            best = np.empty(len(_TOP_RANKS))
+            tops(int(starts[term]), int(starts[term + 1]), _TOP_RANKS, best, *self.arrays)
+            known[term] = best
         found: NDArray[np.float64] = known[terms]
         return found
 
@@ -104,14 +99,3 @@ def _packed(
         tf = np.full(len(norms), float(count))
         shares[first : first + len(norms)] = curve(params).share(tf, norms)
     return packed, shares
-
-
-def _bit_maps(p: Postings) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint32]]:
-    """Which map is a term's, -1 but for frequent ones; the maps, and bits set before each word."""
-    frequent = np.flatnonzero(np.diff(p.starts) * _MAPPED_FROM >= max(p.n_docs, _MAPPED_FROM**2))
-    slots = np.full(len(p.terms), -1)
-    slots[frequent] = np.arange(len(frequent))
-    bits = np.zeros((len(frequent), -(-p.n_docs // 64)), np.uint64)
-    ranks = np.empty(bits.shape, np.uint32)
-    map_terms(p.starts[frequent], p.starts[frequent + 1], p.rows, bits, ranks)
-    return slots, bits, ranks
