@@ -2,6 +2,7 @@ import gzip
 import io
 import json
 import sys
+import zlib
 
 import orjson
 import pytest
@@ -181,6 +182,24 @@ def test_ids_are_unique_over_all_sources(tmp_path):
         list(read_docs(paths, ReadOptions(), ledger=ReadLedger()))
 
 
+def test_a_gzip_file_cut_anywhere_is_told_after_its_last_whole_line(read):
+    content = b"\n".join(line(_id=f"{n * n * n * 7}") for n in range(40_000))
+    zipped = gzip.compress(content)
+    assert len(content) > 1 << 20
+    for n_kept in (len(zipped) // 2, len(zipped) - 100_000, len(zipped) - 12):
+        n_lines = zlib.decompressobj(wbits=31).decompress(zipped[:n_kept]).count(b"\n")
+        assert n_lines > 1000
+        with pytest.raises(CorpusError, match="the gzip file ends too early") as error:
+            read(zipped[:n_kept], "corpus.jsonl.gz")
+        assert error.value.line == n_lines + 1
+
+
+def test_a_byte_order_mark_may_be_cut_by_gzip(read):
+    members = gzip.compress(b"\xef") + gzip.compress(b"\xbb") + gzip.compress(b"\xbf" + line())
+    docs, ledger = read(members, "corpus.jsonl.gz")
+    assert (len(docs), ledger.n_bom) == (1, 1)
+
+
 def test_gzip_reads_as_the_plain_file(read):
     content = b"\n".join(line(_id=f"d{n}") for n in range(500))
     plain, _ = read(content)
@@ -191,10 +210,16 @@ def test_gzip_reads_as_the_plain_file(read):
     assert ledger.bytes_read == len(content)
 
 
+THREE = b"\n".join(line(_id=f"d{n}") for n in range(3)) + b"\n"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [
         ("c.jsonl.gz", gzip.compress(line() * 9999)[:-9], r"gz:1: the gzip file ends too early"),
+        ("c.jsonl.gz", gzip.compress(THREE)[:-9], r"gz:4: the gzip file ends too early"),
+        ("c.jsonl.gz", gzip.compress(THREE)[:-8] + bytes(8), r"gz:4: the gzip file is damaged"),
+        ("c.jsonl.gz", gzip.compress(THREE) + b"more", r"gz:4: the gzip file is damaged"),
         ("c.jsonl.gz", line(), "gz:1: this is not sound gzip"),
         ("c.jsonl.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\0 nonsense", "the gzip file is damaged"),
         ("c.jsonl", gzip.compress(line()), "compressed with gzip. Give the file a name"),

@@ -69,11 +69,14 @@ def refused(source: str, error: Exception) -> CorpusError:
 def _blocks(file: BinaryIO, source: str, ledger: ReadLedger) -> Iterator[bytes]:
     n_lines = 0
     first = True
+    # of a gzip file what is sound before a fault comes out first, where read would drop it
+    read = file.read1 if isinstance(file, gzip.GzipFile) else file.read
     while True:
         try:
-            block = file.read(_BLOCK)
+            block = read(_BLOCK)
         except (OSError, EOFError, zlib.error) as error:
-            raise CorpusError(shown(source), n_lines + 1, _unreadable(error)) from error
+            why = _unreadable(error, first=first)
+            raise CorpusError(shown(source), n_lines + 1, why) from error
         if first and block.startswith(_GZIP_MAGIC):
             why = "the content is compressed with gzip. Give the file a name that ends in .gz"
             raise CorpusError(shown(source), None, why)
@@ -87,6 +90,8 @@ def _blocks(file: BinaryIO, source: str, ledger: ReadLedger) -> Iterator[bytes]:
 
 def _split(blocks: Iterator[bytes], ledger: ReadLedger) -> Iterator[bytes]:
     tail = next(blocks, b"")
+    while len(tail) < len(BOM) and (more := next(blocks, b"")):
+        tail += more
     if tail.startswith(BOM):
         tail = tail[len(BOM) :]
         ledger.n_bom += 1
@@ -104,11 +109,11 @@ def _split(blocks: Iterator[bytes], ledger: ReadLedger) -> Iterator[bytes]:
         yield tail
 
 
-def _unreadable(error: Exception) -> str:
+def _unreadable(error: Exception, *, first: bool) -> str:
     if isinstance(error, EOFError):
         return "the gzip file ends too early. Copy or download it again"
-    if isinstance(error, gzip.BadGzipFile):
+    if isinstance(error, gzip.BadGzipFile) and first:
         return NOT_GZIP
-    if isinstance(error, zlib.error):
+    if isinstance(error, zlib.error | gzip.BadGzipFile):
         return "the gzip file is damaged. Copy or download it again"
     return f"reading failed ({error}). Check the file"
