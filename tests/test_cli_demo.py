@@ -1,5 +1,6 @@
 """The only test of the command line that loads a dense model."""
 
+import shlex
 import subprocess
 import sys
 
@@ -16,6 +17,12 @@ def test_the_demo_measures_every_stage_and_shows_three_searches(tmp_path):
     assert shown.stdout.count("stage   rank") == 9
     assert "nothing was reranked" in shown.stdout
     assert "searchkit repl indexes/papers" in shown.stdout
+    example = invoke("why-not", "--help").stdout.partition("Example:")[2].splitlines()[1]
+    asked = shlex.split(example)[2:]
+    assert asked[0] == "indexes/sample"
+    command = [sys.executable, "-m", "searchkit", "why-not", str(out), *asked[1:]]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert f"{asked[2]} has rank 15 after fused, and 10 are shown. -k 15 would show it." in told
 
 
 def test_the_demo_refuses_the_index_of_another_corpus(tmp_path):

@@ -109,6 +109,20 @@ def test_a_paper_can_be_the_query_by_its_id_or_a_file(index, tmp_path):
         assert found["id"] == "astro-001"
 
 
+def test_nothing_found_is_said_with_its_reason(index):
+    why = "No document matches: the index does not hold the term zebra."
+    assert invoke("search", index, "zebra").stdout == f"{why}\n"
+    silent = invoke("search", index, "zebra", "--json")
+    assert silent.stdout == ""
+    assert why in silent.stderr
+
+
+def test_ranks_of_papers_like_one_do_not_count_it(index):
+    options = ["--like", "astro-001", "-k", 2, "--json"]
+    hits = [json.loads(line) for line in invoke("search", index, *options).stdout.splitlines()]
+    assert [(hit["rank"], hit["stages"]["bm25"]["rank"]) for hit in hits] == [(1, 1), (2, 2)]
+
+
 @pytest.mark.parametrize(
     "query", ["(NGC AND", '"unbalanced', "a:b", "*", "[", "--where", "\\", "🔭", "\udcff"]
 )

@@ -181,23 +181,112 @@ def test_why_not_names_the_rerank_depth(reranking):
     assert "A rerank depth of 40 would let the reranker see it" in why.verdict
 
 
+def lexical_searcher(index, *, scorer=None, **settings):
+    lexical = [LexicalPart(base, postings) for base, postings in index.postings]
+    bm25 = Lazy.of(BM25Retriever(lexical, analyzer=index.analyzer))
+    lazy = None if scorer is None else Lazy.of(scorer)
+    return Searcher(index, Stages(Pipeline(**settings), {"bm25": bm25}, lazy, index))
+
+
 def test_why_not_says_which_terms_are_missing(index):
-    lexical = Stages(
-        Pipeline(),
-        {
-            "bm25": Lazy.of(
-                BM25Retriever(
-                    [LexicalPart(base, p) for base, p in index.postings], analyzer=index.analyzer
-                )
-            )
-        },
-        None,
-        index,
-    )
-    why = Searcher(index, lexical).why_not("zebra photocatalyst", index.id(0))
-    assert why.lost_at == "bm25"
+    why = lexical_searcher(index).why_not("zebra photocatalyst", index.id(0))
+    assert why.lost_at == "retrieval"
     assert (why.matched, why.missing) == ((), ("zebra", "photocatalyst"))
-    assert "holds none of the query's terms" in why.verdict
+    assert "It holds none of the query's terms." in why.verdict
+
+
+def test_why_not_counts_the_terms_that_are_lacking(index):
+    searcher = lexical_searcher(index)
+    ranked = ids(searcher.search("galaxies zebra", 50))
+    why = searcher.why_not("galaxies zebra", ranked[4], k=1)
+    assert why.lost_at == "bm25"
+    assert why.verdict == (
+        f"{ranked[4]} has rank 5 after bm25, and 1 is shown. -k 5 would show it. "
+        "It lacks 1 of the query's 2 terms."
+    )
+    assert why.findings[0].limit == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("", "The query is empty, so that BM25 has nothing to look for."),
+        ("?!", "The query holds no letter and no digit, so"),
+        ("of the", "The query holds stop words alone, so"),
+    ],
+)
+def test_why_not_of_a_query_without_terms_says_so(index, searcher, query, why):
+    nobody = lexical_searcher(index).why_not(query, index.id(0))
+    assert nobody.lost_at == "retrieval"
+    assert f"no retriever finds {index.id(0)}. " in nobody.verdict
+    last = ids(searcher.search(query, 146))[-1]
+    for found in (nobody, searcher.why_not(query, last, k=1)):
+        assert why in found.verdict
+        assert "holds none" not in found.verdict
+
+
+def test_why_not_under_a_filter_does_not_promise_a_rank(index):
+    why = lexical_searcher(index).why_not("zebra", index.id(0), where="year < 0")
+    assert (why.lost_at, why.findings[0].rank) == ("filter", None)
+    assert "Without it, no retriever would find it either." in why.verdict
+
+
+def test_why_not_of_one_retriever_names_the_setting_that_cut_it_off(index):
+    ranked = ids(lexical_searcher(index).search("galaxies star", 50))
+    for options, cure in (
+        ({"rerank": RerankOptions(depth=3)}, "A rerank depth of 6 would bring it back"),
+        ({"depth": 3}, "A depth of 6 would bring it back"),
+    ):
+        searcher = lexical_searcher(index, scorer=OverlapScorer(), **options)
+        why = searcher.why_not("galaxies star", ranked[5])
+        assert why.lost_at == "bm25"
+        assert "3 are passed on" in why.verdict
+        assert cure in why.verdict
+
+
+def test_why_not_names_a_weight_of_nothing(index):
+    fusion = Fusion(kind="convex", weights={"bm25": 1.0, "hash": 0.0})
+    searcher = searcher_of(index, pipeline=Pipeline(encoders=("hash",), fusion=fusion))
+    lost = next(i for i in index.ids(np.arange(146)) if i not in ids(searcher.search("dark", 146)))
+    why = searcher.why_not("dark", lost)
+    assert why.lost_at == "fused"
+    assert "the weight of hash is 0" in why.verdict
+
+
+@pytest.mark.parametrize(
+    ("query", "where", "why"),
+    [
+        ("galaxies", "year < 0", "the filter leaves none of the 146 documents"),
+        ("", None, "the query is empty"),
+        ("?!", None, "the query holds no letter and no digit"),
+        ("of the", None, "the query holds stop words alone"),
+        ("zebras", None, "the index does not hold the term zebra"),
+        ("zebras quaggas", None, "the index does not hold the terms zebra, quagga"),
+        ("a1 b2 c3 d4 e5 f6", None, "the terms a1, b2, c3, d4, e5, ..."),
+        ("galaxies", "id = 'bio-003'", "leaves 1 document, and no term of the query stands there"),
+        ("galaxies", None, ""),
+    ],
+)
+def test_nothing_found_has_a_reason(index, query, where, why):
+    answer = lexical_searcher(index).answer(query, where=where)
+    assert bool(answer.hits) == (not why)
+    assert why in answer.why_none
+    assert bool(answer.why_none) == bool(why)
+
+
+def test_only_the_paper_itself_is_a_reason(index):
+    paper = index[0]
+    answer = lexical_searcher(index).like(paper, where=f"id = '{paper.id}'")
+    assert (answer.hits, answer.why_none) == ([], "only the paper itself does")
+
+
+@pytest.mark.parametrize("stage", ["bm25", "hash", "fused"])
+def test_ranks_of_papers_like_one_count_without_it(searcher, stage):
+    answer = searcher.like(searcher.index[0], 5, stage=stage)
+    assert [hit.trace.stages[stage].rank for hit in answer.hits] == [1, 2, 3, 4, 5]
+    whole = searcher.like(Doc("stranger", searcher.index[0].title, searcher.index[0].text), 6)
+    if stage == "fused":
+        assert [hit.score for hit in answer.hits] == [hit.score for hit in whole.hits[1:]]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def show_answer(
     """
     hits, query = answer.hits, clean(query)
     if not hits:
-        screen.write("No document matches.")
+        screen.write(no_hits(answer))
     titles = mark([hit.doc.title for hit in hits], query, analyzer)
     texts = mark([hit.doc.text for hit in hits], query, analyzer)
     margin = len(str(len(hits))) + 2
@@ -40,6 +40,11 @@ def show_answer(
         if explain:
             show_trace(screen, hit, stages=list(answer.n_candidates), indent=margin)
         screen.write()
+
+
+def no_hits(answer: Answer) -> str:
+    """That there are none, and why."""
+    return f"No document matches: {answer.why_none}." if answer.why_none else "No document matches."
 
 
 def show_trace(screen: Screen, hit: Hit, *, stages: Sequence[str], indent: int) -> None:

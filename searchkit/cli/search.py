@@ -72,11 +72,14 @@ def _show(searcher: Searcher, answer: Answer, query: str, *, explain: bool, as_j
     from searchkit.cli.screen import Screen
 
     if as_json:
+        from searchkit.cli.hits import no_hits
         from searchkit.cli.lines import as_json as spell
         from searchkit.cli.lines import hit_record
 
         for hit in answer.hits:
             typer.echo(spell(hit_record(hit)))
+        if not answer.hits:
+            Screen(stderr=True).write(no_hits(answer))
     else:
         from searchkit.cli.hits import show_answer
 

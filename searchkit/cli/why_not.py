@@ -35,7 +35,7 @@ def why_not(  # noqa: PLR0913 - the flags of a command are its parameters
 
     \b
     Example:
-      searchkit why-not indexes/sample "heart attack drug prevention" bio-003
+      searchkit why-not indexes/sample "heart attack drug prevention" bio-004
     """
     from searchkit.cli.idle import given, refuse_idle
     from searchkit.cli.lines import as_json as spell

@@ -12,6 +12,7 @@ from searchkit.errors import ConfigError, QueryError
 from searchkit.index.index import Index
 from searchkit.retrieve.bm25 import BM25Retriever
 from searchkit.retrieve.filters import parse
+from searchkit.search.nothing import why_nothing
 from searchkit.search.pipeline import Pipeline
 from searchkit.search.stages import Stages
 from searchkit.search.trace import Ledger
@@ -28,6 +29,7 @@ class Answer:
     stage: str  # the last that ran
     n_candidates: dict[str, int]  # by stage
     notes: tuple[str, ...] = ()
+    why_none: str = ""  # where there are no hits: half a sentence, or "" where nobody knows
 
 
 @dataclass(slots=True)
@@ -84,20 +86,26 @@ class Searcher:
         explain: bool = False,
         leave_out: Row | None = None,
     ) -> Answer:
-        """What `search` returns, with times and notes. leave_out: a row not to be shown."""
+        """What `search` returns, with times and notes.
+
+        leave_out: a row that is not shown; ranks, of every stage, count without it.
+        """
         begin, query = perf_counter(), clean(query)
         stage = self.stages.check(stage or self.stages.default)
         shown = positive(k) + (leave_out is not None)
-        staged = self.stages.run([query], stage=stage, k=shown, allowed=self.mask(where))
+        allowed = self.mask(where)
+        staged = self.stages.run([query], stage=stage, k=shown, allowed=allowed)
         rankings = staged.of_query(0)
-        ranking = rankings[staged.last].head(shown)
-        if leave_out is not None:
-            kept = ranking.rows != leave_out
-            ranking = Ranking(ranking.rows[kept][:k], ranking.scores[kept][:k])
-        hits = self._hits(query, ranking, rankings, explain=explain)
+        why_none = ""
+        if not len(rankings[staged.last]):
+            why_none = why_nothing(self.index, query, allowed=allowed)
+        elif leave_out is not None:
+            rankings = {name: _without(found, leave_out) for name, found in rankings.items()}
+            why_none = "" if len(rankings[staged.last]) else "only the paper itself does"
+        hits = self._hits(query, rankings[staged.last].head(k), rankings, explain=explain)
         times = {**staged.times_ms, "total": (perf_counter() - begin) * 1000}
         sizes = {name: len(found) for name, found in rankings.items()}
-        return Answer(hits, times, staged.last, sizes, self._notes(stage))
+        return Answer(hits, times, staged.last, sizes, self._notes(stage), why_none)
 
     def like(
         self,
@@ -181,6 +189,11 @@ class Searcher:
         if stage == "reranked" or stage != self.stages.default:
             return self.notes
         return (*self.notes, "Not reranked: no reranker is loaded (--reranker MODEL loads one).")
+
+
+def _without(ranking: Ranking, row: Row) -> Ranking:
+    kept = ranking.rows != row
+    return Ranking(ranking.rows[kept], ranking.scores[kept])
 
 
 def clean(query: str) -> str:
