@@ -78,10 +78,18 @@ def test_a_file_that_is_no_paper_is_refused(index, tmp_path):
     broken, empty, binary = tmp_path / "a.json", tmp_path / "b.json", tmp_path / "c.txt"
     broken.write_text("{oops")
     empty.write_text("[]")
+    blank, zeros = tmp_path / "d.json", tmp_path / "e.txt"
+    blank.write_text(" \n")
+    zeros.write_bytes(b"PK\0\0")
     binary.write_bytes(b"\xff\xfe\x00")
     assert "is not JSON" in refused("search", index, "--like", broken)
     assert "has no title and no text" in refused("search", index, "--like", empty)
     assert "is not UTF-8" in refused("search", index, "--like", binary)
+    assert "e.txt is not UTF-8 text" in refused("search", index, "--like", zeros)
+    assert "d.json is empty" in refused("search", index, "--like", blank)
+    assert "is a folder" in refused("search", index, "--like", tmp_path)
+    broken.write_text(json.dumps({"title": " ", "text": ""}))
+    assert "has no title and no text" in refused("search", index, "--like", broken)
 
 
 def test_an_index_that_lost_a_file_is_refused_by_name(tmp_path):
