@@ -46,7 +46,7 @@ def test_an_error_is_a_sentence_and_the_session_goes_on(index):
     told = transcript(index, ":nonsense", ":where yeer > 1", ":open 1", ":k no", "NGC 4258")
     assert "there is no command :nonsense" in told
     assert "did you mean 'year'" in told
-    assert ":open needs the number of a hit; on the screen: none yet." in told
+    assert ":open needs the number of a hit; nothing was searched yet." in told
     assert ":k needs a whole number from 1" in told
     assert "1  A geometric distance" in told
 
@@ -71,6 +71,43 @@ def test_why_not_asks_about_the_last_query(index):
     assert "terms it lacks: attack" in told
 
 
+def test_a_number_that_is_no_hit_is_a_sentence(index):
+    told = transcript(index, ":like 999", ":k 3", "NGC 4258", ":like 999", ":open 999", ":open x")
+    assert ":like 999: there is no such hit; nothing was searched yet. Nor is it an id" in told
+    assert ":like 999: there is no such hit; the last search shows hits 1 to 3. Nor" in told
+    assert told.count(":open needs the number of a hit; the last search shows hits 1 to 3.") == 2
+    told = transcript(index, "zebra", ":open 1", ":k 1", "NGC 4258", ":open 2", ":like nobody")
+    assert "; the last search found nothing." in told
+    assert "; the last search found hit 1 alone." not in told  # it was cut, more were found
+    assert "; the last search shows hit 1 alone." in told
+    assert "'nobody' is neither an id" in told
+
+
+@pytest.mark.parametrize("command", [":why-not bio-003", ":time", ":open 1", ":like 1", ":like"])
+def test_a_command_about_a_search_before_the_first_one_is_a_sentence(index, command):
+    told = transcript(index, command).splitlines()
+    assert told[1] == f"> {command}"
+    assert len(told) == 3
+    assert (
+        "Search first" in told[2]
+        or "nothing was searched yet" in told[2]
+        or ":like needs" in told[2]
+    )
+
+
+def test_why_not_after_a_search_by_a_paper_is_a_sentence(index):
+    told = transcript(index, "heart", ":why-not", ":like bio-001", ":why-not bio-003")
+    assert ":why-not needs the id of a paper." in told
+    assert ":why-not asks about a query, and the last search was by a paper." in told
+
+
+def test_a_command_without_an_argument_takes_none(index):
+    told = transcript(index, ":explain off", ":quit now", ":explain")
+    assert ":explain takes nothing behind it." in told
+    assert ":quit takes nothing behind it." in told
+    assert told.count("explain is ") == 1
+
+
 def test_a_setting_changes_the_ranking_at_once(index):
     told = transcript(index, ":k 1", "disc", ":set k1=0.1", "disc", ":set")
     assert "BM25 (lucene, k1 0.1, b 0.75), not reranked." in told
@@ -79,7 +116,7 @@ def test_a_setting_changes_the_ranking_at_once(index):
 
 def test_a_query_may_begin_with_a_colon_and_time_repeats_it(index):
     told = transcript(index, "::zebra", ":time", ":help")
-    assert "No document matches." in told
+    assert "No document matches: the index does not hold the term zebra." in told
     assert "median ms" in told
     assert ":why-not ID" in told
 

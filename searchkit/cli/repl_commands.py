@@ -54,6 +54,8 @@ def parse(line: str) -> Ask | Command | None:
             f"there is no command :{name}. Did you mean :{near}? A query that begins with a colon "
             "is written with two."
         )
+    if argument.strip() and not COMMANDS[name][0]:
+        raise ConfigError(f":{name} takes nothing behind it.")
     return Command(name, argument.strip())
 
 

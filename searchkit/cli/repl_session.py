@@ -110,7 +110,29 @@ class Session:
         if not name:
             raise QueryError(":like needs the number of a hit, an id or a file.")
         hit = self._hit(name)
-        return hit.doc if hit else paper(self.searcher.index, name)
+        if hit is not None:
+            return hit.doc
+        try:
+            return paper(self.searcher.index, name)
+        except QueryError:
+            if not name.isdecimal():
+                raise
+            raise QueryError(
+                f":like {name}: there is no such hit; {self._on_screen}. Nor is it an id or a file."
+            ) from None
+
+    @property
+    def _on_screen(self) -> str:
+        """Half a sentence: the hits that a number can mean."""
+        if self._ask is None:
+            return "nothing was searched yet"
+        if len(self.hits) < 2:
+            return (
+                "the last search shows hit 1 alone"
+                if self.hits
+                else "the last search found nothing"
+            )
+        return f"the last search shows hits 1 to {len(self.hits)}"
 
     def _hit(self, name: str) -> Hit | None:
         return next((hit for hit in self.hits if str(hit.rank) == name), None)
@@ -118,8 +140,7 @@ class Session:
     def _open(self, name: str) -> None:
         hit = self._hit(name)
         if hit is None:
-            shown = f"1 to {len(self.hits)}" if self.hits else "none yet"
-            raise QueryError(f":open needs the number of a hit; on the screen: {shown}.")
+            raise QueryError(f":open needs the number of a hit; {self._on_screen}.")
         title, text = mark([hit.doc.title, hit.doc.text], self.query, self.searcher.index.analyzer)
         self.out.write(*marked(title, STRONG))
         self.out.write((identity(hit.doc), FAINT))
@@ -130,10 +151,12 @@ class Session:
         self.out.write(*marked(text))
 
     def _why_not(self, doc_id: str) -> None:
-        if not doc_id or not self.query:
-            raise QueryError(
-                ":why-not ID asks about the last query. Search first, then name an id."
-            )
+        if self._ask is None:
+            raise QueryError(":why-not ID asks about the last query. Search first.")
+        if not self.query:
+            raise QueryError(":why-not asks about a query, and the last search was by a paper.")
+        if not doc_id:
+            raise QueryError(":why-not needs the id of a paper.")
         found = self.searcher.why_not(self.query, doc_id, self.k, where=self.where or None)
         show_why_not(self.out, found)
 
