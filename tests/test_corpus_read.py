@@ -155,6 +155,26 @@ def test_a_rejects_file_that_cannot_be_written_is_a_sentence(read, tmp_path):
         read(b"{}\n" + line(), on_error="skip", rejects=tmp_path / "none" / "rejects.jsonl")
 
 
+def test_a_full_disk_under_the_rejects_file_is_told_of_that_file(read, tmp_path):
+    full = tmp_path / "rejects.jsonl"
+    full.symlink_to("/dev/full")
+    with pytest.raises(StorageError, match=r"^\S+/rejects\.jsonl: rejected rows .*No space left"):
+        read(b"{}\n" + line(), on_error="skip", rejects=full)
+
+
+def test_ids_with_blanks_are_counted_and_the_first_is_named(read):
+    spaces = (" ", "\u00a0", "\u3000")  # a tab is a control character, and is refused
+    rows = [line(), *(line(_id=f"a{space}b") for space in spaces), line(_id="a-b")]
+    docs, ledger = read(b"\n".join(rows))
+    assert (len(docs), ledger.n_blank_ids) == (5, 3)
+    said = ledger.sentences()[-1]
+    assert said.startswith("3 document ids hold a blank, first 'a b' at ")
+    assert "corpus.jsonl:2: search finds them, but `run` cannot" in said
+    assert ReadLedger.from_counts(json.loads(json.dumps(ledger.counts()))) == ledger
+    assert "1 document id holds a blank" in read(rows[1])[1].sentences()[-1]
+    assert read(rows[0])[1].sentences()[1:] == []
+
+
 @pytest.mark.parametrize("content", [b"", b"\n \r\n\n", b"\xef\xbb\xbf"])
 def test_a_corpus_without_documents_is_refused(read, content):
     with pytest.raises(CorpusError, match="there is no document in it"):

@@ -22,6 +22,8 @@ class ReadLedger:
     n_broken: int = 0  # documents whose title or text was decoded with a wrong code page
     n_fixed: int = 0  # those of them that were repaired
     n_nested: int = 0  # metadata values that no column type holds, kept as JSON
+    n_blank_ids: int = 0  # document ids with white space, which a run file cannot hold
+    first_blank_id: str = ""  # the first of them, with its file and line
     bytes_read: int = 0  # uncompressed, read ahead of the documents by up to one block
 
     @classmethod
@@ -54,6 +56,13 @@ class ReadLedger:
         if self.n_nested:
             found.append(
                 f"{_count(self.n_nested, 'metadata value')} of nested or unusual kind kept as JSON."
+            )
+        if self.n_blank_ids:
+            hold = "holds" if self.n_blank_ids == 1 else "hold"
+            found.append(
+                f"{_count(self.n_blank_ids, 'document id')} {hold} a blank, first "
+                f"{self.first_blank_id}: search finds them, but `run` cannot write them. "
+                "Choose ids without blanks to measure this index."
             )
         return found
 

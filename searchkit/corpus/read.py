@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TextIO
@@ -13,6 +13,7 @@ from searchkit.corpus.intake import ACCEPTED, Intake
 from searchkit.corpus.ledger import ReadLedger
 from searchkit.corpus.rows import RAW_CHARS, BadRow
 from searchkit.corpus.sources import FORMATS, Source, resolve
+from searchkit.corpus.values import holds_blank
 from searchkit.errors import ConfigError, CorpusError, StorageError
 from searchkit.types import Doc
 
@@ -93,6 +94,11 @@ def _stream(found: Sequence[Source], options: ReadOptions, ledger: ReadLedger) -
                 except BadRow as bad:
                     rejects.take(bad, where=rows.where, line=line, row=rows.spell(raw))
                     continue
+                if holds_blank(doc.id):
+                    ledger.n_blank_ids += 1
+                    ledger.first_blank_id = (
+                        ledger.first_blank_id or f"{doc.id!r} at {rows.where}:{line}"
+                    )
                 yield doc
     if ledger.n_docs == n_before:
         raise _nothing(found, ledger)
@@ -130,8 +136,10 @@ class _Rejects:
             self._file.flush()
         except OSError as error:
             why = f"rejected rows cannot be written ({error.strerror}). Choose another file"
+            self.close()
             raise StorageError(f"{path}: {why}") from error
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # every row was flushed: what fails here was told before
+                self._file.close()

@@ -13,13 +13,12 @@ import numpy as np
 from searchkit.corpus.atomic import replaced
 from searchkit.corpus.lines import is_zipped, read_lines
 from searchkit.corpus.rows import BadRow, decode
-from searchkit.corpus.values import id_of
+from searchkit.corpus.values import holds_blank, id_of
 from searchkit.errors import CorpusError
 from searchkit.types import Run
 
 _RANK = re.compile(rb"[0-9]+")
 _COLUMNS = "The columns are: query Q0 document rank score tag"
-_BLANK = re.compile(r"\s")
 _LOWEST = np.float32(-np.inf)
 _GREATEST = 3.4e38  # in float32, with room for the steps of a tie
 
@@ -104,7 +103,7 @@ def _check_words(words: Sequence[str], path: Path) -> None:
             id_of(word)
         except BadRow as bad:
             raise CorpusError(path, None, f"nothing was written: {bad.why}") from None
-        if _BLANK.search(word):
+        if holds_blank(word):
             why = f"nothing was written: {word!r} holds a blank, where a run's column would end"
             raise CorpusError(path, None, f"{why}. Choose ids without blanks")
 

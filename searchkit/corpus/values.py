@@ -6,6 +6,7 @@ import re
 
 from searchkit.corpus.rows import NUL_BYTE, BadRow, decode
 
+_BLANK = re.compile(r"\s")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 
 
@@ -23,6 +24,11 @@ def id_of(value: object) -> str:
         why = f"the id {value!r} holds a control character, which breaks run files. Remove it"
         raise BadRow("control character in id", why)
     return value
+
+
+def holds_blank(id_: str) -> bool:
+    """Whether the id holds white space, where a column of a run file would end."""
+    return _BLANK.search(id_) is not None
 
 
 def text_of(value: object, column: str) -> str:
