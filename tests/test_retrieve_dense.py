@@ -2,11 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from vector_parts import DIM, brute_force, collections, part_of, unit, vectors_of
 
 from searchkit.index.ann import open_ann, write_ann
-from searchkit.index.vectors import VectorPart
 from searchkit.models.fakes import HashEncoder
 from searchkit.retrieve.cuda import TorchScan
 from searchkit.retrieve.dense import DensePart, DenseRetriever
@@ -14,56 +15,7 @@ from searchkit.retrieve.exact import exact_scores
 from searchkit.retrieve.flat import blocks, scan
 from searchkit.types import Ranking
 
-DIM = 8
 ENCODER = HashEncoder(dim=DIM)
-
-
-def unit(vectors):
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-
-
-def vectors_of(n, *, dim=DIM, seed=0, distinct=None):
-    """Unit vectors; with `distinct`, only so many different ones, so that ties are common."""
-    rng = np.random.default_rng(seed)
-    made = unit(rng.normal(size=(distinct or n, dim)))
-    return made[rng.integers(0, len(made), n)] if distinct else made
-
-
-def part_of(vectors, *, counts=None, dtype="float16", base=0, ann=None):
-    starts = None if counts is None else np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    n_docs = len(vectors) if counts is None else len(counts)
-    held = VectorPart(vectors.astype(dtype), starts, np.zeros(n_docs, np.uint32))
-    return DensePart(base=base, n_docs=n_docs, vectors=held, ann=ann)
-
-
-def brute_force(parts, query, k, allowed=None):
-    """The rule itself: every vector of every document in float64, the best one counts."""
-    scores = {}
-    for part in parts:
-        starts = part.vectors.starts
-        for doc in range(part.n_docs):
-            first, stop = (doc, doc + 1) if starts is None else starts[doc : doc + 2]
-            row = part.base + doc
-            if allowed is None or allowed[row]:
-                scores[row] = exact_scores(
-                    part.vectors.vectors, query, np.arange(first, stop)
-                ).max()
-    rows = np.array(list(scores), np.int64)
-    return Ranking.top(rows, np.array(list(scores.values()), np.float32), k)
-
-
-@st.composite
-def collections(draw):
-    """Parts with several vectors a document or one, many ties, and a mask or none."""
-    several, parts, base = draw(st.booleans()), [], 0
-    for seed in draw(st.lists(st.integers(0, 9), min_size=1, max_size=3)):
-        counts = draw(st.lists(st.integers(1, 4 if several else 1), max_size=25))
-        vectors = vectors_of(sum(counts), seed=seed, distinct=draw(st.sampled_from([3, 40])))
-        parts.append(part_of(vectors, counts=counts if several else None, base=base))
-        base += len(counts)
-    mask = st.lists(st.booleans(), min_size=base, max_size=base).map(np.array)
-    allowed = draw(st.none() | mask.map(lambda values: values.astype(bool)))
-    return parts, allowed
 
 
 @settings(max_examples=60, deadline=None)
@@ -162,6 +114,8 @@ def test_a_part_that_does_not_fit_its_vectors_is_refused():
 
 @pytest.mark.gpu
 def test_a_gpu_ranks_like_the_rule():
+    if not torch.cuda.is_available():
+        pytest.skip("torch sees no CUDA device")
     parts = [part_of(vectors_of(2000, dim=384), counts=[2] * 1000)]
     parts.append(part_of(vectors_of(1000, dim=384, seed=1, distinct=50), base=1000))
     queries, allowed = vectors_of(9, dim=384, seed=2), np.arange(2000) % 3 > 0

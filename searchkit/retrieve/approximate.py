@@ -13,8 +13,8 @@ from searchkit.retrieve.exact import margin
 from searchkit.retrieve.flat import FlatScan, Ids, spread
 from searchkit.types import Mask, Scores, Vectors
 
-_SPARE = 32  # vectors asked for beyond k, so that most ties at the border need no second search
-_REFINED = 8  # ivfpq scores are coarse: ask for so many times k and let the stored vectors decide
+SPARE = 32  # vectors asked for beyond k, so that most ties at the border need no second search
+REFINED = 8  # ivfpq scores are coarse: ask for so many times k and let the stored vectors decide
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +34,7 @@ class AnnScan:
         n_docs = self.part.n_docs if allowed is None else int(np.count_nonzero(allowed))
         visible = None if allowed is None else spread(self.part, allowed)
         n_visible = self.part.n_vectors if visible is None else int(np.count_nonzero(visible))
-        n = k * _REFINED if self.ann.kind == "ivfpq" else k + _SPARE
+        n = k * REFINED if self.ann.kind == "ivfpq" else k + SPARE
         n = math.ceil(n * self.part.n_vectors / max(self.part.n_docs, 1))
         found: dict[int, Ids] = {}
         pending = list(range(len(queries)))

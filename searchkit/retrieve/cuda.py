@@ -1,6 +1,6 @@
-"""A vector part -> candidates by an exact scan with torch, on a GPU.
+"""A vector part -> candidates by an exact scan with torch, on a GPU: any filter and any k.
 
-Not FAISS: its GPU indexes ignore id selectors without a word and end at k of 2,048.
+Where FAISS has no GPU, and for the searches that FAISS cannot answer there (`faiss_gpu`).
 """
 
 from __future__ import annotations
@@ -24,12 +24,20 @@ _QUERIES = 64  # queries scanned at once
 _SHARE = 0.8  # of the free memory that vectors may take
 
 
-def fits(part: VectorPart, device: str) -> bool:
-    """Whether the GPU has room for the vectors as they are stored."""
+def fits(n_bytes: int, device: str) -> bool:
+    """Whether the GPU has room for vectors of so many bytes."""
     import torch
 
-    free, _ = torch.cuda.mem_get_info(device)
-    return part.vectors.nbytes < _SHARE * free
+    free: int = torch.cuda.mem_get_info(device)[0]
+    return n_bytes < _SHARE * free
+
+
+def number(device: str) -> int:
+    """Which of the GPUs that this process sees: 0 for "cuda" alone, unless torch was told more."""
+    import torch
+
+    index = torch.device(device).index
+    return int(torch.cuda.current_device() if index is None else index)
 
 
 class TorchScan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from searchkit.index.vectors import VectorPart
 from searchkit.protocols import Encoder
 from searchkit.retrieve.approximate import AnnScan
 from searchkit.retrieve.exact import best_per_doc, exact_scores
-from searchkit.retrieve.flat import FlatScan, Ids
+from searchkit.retrieve.flat import FlatScan, Ids, Proposer
 from searchkit.types import Mask, Ranking, Rows, Scores, Vectors
 
 RESIDENT_BYTES = 1 << 30  # of float16 vectors kept as float32, so that no search converts them
@@ -34,12 +34,6 @@ class DensePart:
             raise ValueError(f"{self.n_docs} documents, vectors of {self.vectors.n_docs}")
         if self.ann and self.ann.n_vectors != self.vectors.n_vectors:
             raise ValueError(f"{self.vectors.n_vectors} vectors, an ANN of {self.ann.n_vectors}")
-
-
-class Proposer(Protocol):
-    def propose(self, queries: Vectors, k: int, allowed: Mask | None = None) -> list[Ids]:
-        """Ids of vectors, ascending, that may be the best of the k best documents."""
-        ...
 
 
 class DenseRetriever:
@@ -111,10 +105,17 @@ def _score(
 
 
 def _proposer(part: DensePart, device: str, *, resident: bool) -> Proposer:
-    if device != "cpu":
-        from searchkit.retrieve.cuda import TorchScan, fits
+    """What searches a part: on a GPU by FAISS, else by torch, else what the CPU has for it."""
+    held, ann = part.vectors, part.ann
+    flat = FlatScan(held, resident=resident and ann is None)
+    on_cpu = flat if ann is None else AnnScan(held, ann, flat)
+    if device == "cpu":
+        return on_cpu
+    from searchkit.retrieve.cuda import TorchScan, fits
+    from searchkit.retrieve.faiss_gpu import on_gpu
 
-        if fits(part.vectors, device):
-            return TorchScan(part.vectors, device=device)
-    flat = FlatScan(part.vectors, resident=resident and part.ann is None)
-    return flat if part.ann is None else AnnScan(part.vectors, part.ann, flat)
+    @cache
+    def without_faiss() -> Proposer:
+        return TorchScan(held, device=device) if fits(held.vectors.nbytes, device) else on_cpu
+
+    return on_gpu(held, ann, device=device, rest=without_faiss) or without_faiss()

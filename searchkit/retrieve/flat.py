@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,14 @@ LOWEST = float(np.finfo(np.float32).min)  # above what is hidden
 
 Ids: TypeAlias = NDArray[np.int64]
 Found: TypeAlias = list[tuple[Ids, NDArray[np.float32]]]  # ids and fast scores, piece by piece
+
+
+class Proposer(Protocol):
+    """Finds candidates in one part; the stored vectors score them afterwards."""
+
+    def propose(self, queries: Vectors, k: int, allowed: Mask | None = None) -> list[Ids]:
+        """Ids of vectors, ascending, that may be the best of the k best documents."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
