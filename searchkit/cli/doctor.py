@@ -19,6 +19,7 @@ _PACKAGES = (
     "numpy pyarrow scipy numba orjson PyStemmer rank-bm25 ftfy stop-words torch transformers "
     "sentence-transformers datasets ir-measures typer rich prompt_toolkit tqdm matplotlib"
 ).split()
+_FAISS = "faiss-cpu faiss-gpu faiss-gpu-cu11 faiss-gpu-cu12 faiss-gpu-cuvs".split()
 _REINSTALL = "pip install -c constraints.txt -e '.[cpu]'"
 
 
@@ -57,6 +58,7 @@ def examine() -> list[Finding]:
         _packages,
         _faiss,
         _torch,
+        _exact_search,
         _kernel,
         _default_encoder,
         _home,
@@ -90,13 +92,17 @@ def _packages() -> Finding:
 
 
 def _faiss() -> Finding:
-    held = {name: _version(name) for name in ("faiss-cpu", "faiss-gpu", "faiss-gpu-cu12")}
+    held = {name: _version(name) for name in _FAISS}
     held = {name: found for name, found in held.items() if found}
     names = ", ".join(f"{name} {found}" for name, found in held.items())
     if not held or find_spec("faiss") is None:
         return Finding("faiss", False, "not installed.", "pip install 'searchkit[cpu]'")
     if len(held) > 1:
         return Finding("faiss", False, f"{names} in one environment.", "uninstall one of them.")
+    try:
+        import faiss  # noqa: F401
+    except (ImportError, OSError, RuntimeError) as error:
+        return Finding("faiss", False, f"{names} does not load ({error}).", "install it again.")
     return Finding("faiss", True, f"{names}.")
 
 
@@ -110,6 +116,22 @@ def _torch() -> Finding:
         return Finding("torch", True, f"{torch.__version__}, {threads}, no CUDA device.")
     names = ", ".join(torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count()))
     return Finding("torch", True, f"{torch.__version__}, {threads}, CUDA on {names}.")
+
+
+def _exact_search() -> Finding:
+    """What scans vectors where nothing approximate is asked for."""
+    if find_spec("torch") is None:
+        return Finding("exact search", True, "by numpy on the CPU.")
+    import torch
+
+    from searchkit.retrieve.faiss_gpu import gpu_faiss
+
+    if not torch.cuda.is_available():
+        return Finding("exact search", True, "by numpy on the CPU: torch sees no CUDA device.")
+    if gpu_faiss():
+        return Finding("exact search", True, "by FAISS on CUDA, by torch there where FAISS cannot.")
+    found = "by torch on CUDA: the FAISS installed sees no GPU (pip install '.[gpu]' for one)."
+    return Finding("exact search", True, found)
 
 
 def _kernel() -> Finding:
