@@ -274,6 +274,14 @@ def test_nothing_found_has_a_reason(index, query, where, why):
     assert bool(answer.why_none) == bool(why)
 
 
+def test_hits_by_vectors_alone_are_said_to_be_so(searcher):
+    said = "BM25 found nothing: the index does not hold the term zebra."
+    assert searcher.answer("zebras").notes[0] == said
+    for stage, query in (("fused", "galaxies"), ("hash", "zebras"), ("bm25", "zebras")):
+        notes = searcher.answer(query, stage=stage).notes
+        assert not any("BM25 found" in note for note in notes)
+
+
 def test_only_the_paper_itself_is_a_reason(index):
     paper = index[0]
     answer = lexical_searcher(index).like(paper, where=f"id = '{paper.id}'")

@@ -105,7 +105,11 @@ class Searcher:
         hits = self._hits(query, rankings[staged.last].head(k), rankings, explain=explain)
         times = {**staged.times_ms, "total": (perf_counter() - begin) * 1000}
         sizes = {name: len(found) for name, found in rankings.items()}
-        return Answer(hits, times, staged.last, sizes, self._notes(stage), why_none)
+        notes = self._notes(stage)
+        if hits and not len(rankings.get("bm25", hits)):
+            why = why_nothing(self.index, query, allowed=allowed)
+            notes = (f"BM25 found nothing{': ' + why if why else ''}.", *notes)
+        return Answer(hits, times, staged.last, sizes, notes, why_none)
 
     def like(
         self,
