@@ -103,6 +103,19 @@ def test_a_folder_of_other_things_never_becomes_an_index(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_a_failed_build_takes_the_folders_away_that_it_made(tmp_path):
+    with pytest.raises(CorpusError):
+        build(tmp_path / "some" / "where", [])
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(CorpusError):
+        build(tmp_path / "mine" / "i", [])
+    assert list((tmp_path / "mine").iterdir()) == []
+    with pytest.raises(CorpusError):
+        build(tmp_path / "mine", [])
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["lock"]  # it was there before
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 def test_an_interrupted_build_leaves_the_old_index_or_none(tmp_path, error):
     def broken():

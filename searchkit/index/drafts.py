@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ class Drafts:
 
     def __exit__(self, *_: object) -> None:
         disk.remove(self._root)
+        with suppress(OSError):
+            (self.index / "shards").rmdir()  # unless it holds some
 
     @property
     def _root(self) -> Path:
