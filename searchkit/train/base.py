@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from searchkit.errors import ConfigError, ModelError
 from searchkit.models.folder import locate
 from searchkit.models.load import load_model
 from searchkit.models.load_cross_encoder import n_positions, open_cross_encoder
-from searchkit.models.names import ModelSpec, aliases, resolve
+from searchkit.models.names import ModelSpec, aliases, available, resolve
 from searchkit.train.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -20,16 +21,16 @@ if TYPE_CHECKING:
 Trainable: TypeAlias = Any
 
 
-def open_base(recipe: Recipe, *, device: str = "cpu") -> Trainable:
+def open_base(recipe: Recipe, *, device: str = "cpu", fetch: bool = True) -> Trainable:
     """The base in float32, cut to `layers`, limited to `max_tokens`, with its adapter.
 
     A base without modules of its own is pooled as the recipe says; a base without a head for
     scoring, such as a bi-encoder, gets one drawn from the recipe's seed. A base that reads fewer
     tokens than the recipe wants keeps its own limit: `max_seq_length` says it.
-    ModelError where the base is not on this machine, ConfigError where it lacks a layer.
+    ModelError where the base is not on this machine and not to be fetched or had, ConfigError
+    where it lacks a layer.
     """
-    spec = _spec(recipe)
-    folder = locate(spec)
+    spec, folder = find_base(recipe, fetch=fetch)
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -48,6 +49,20 @@ def open_base(recipe: Recipe, *, device: str = "cpu") -> Trainable:
 
             add_lora(model.transformers_model, recipe.lora, name=spec.name)
     return model
+
+
+def find_base(recipe: Recipe, *, fetch: bool = True) -> tuple[ModelSpec, Path]:
+    """The base and its folder, downloaded where it is not here and `fetch` and the user allow it.
+
+    ModelError where it cannot be had.
+    """
+    spec = _spec(recipe)
+    if not fetch and available(spec) == "needs a download":
+        raise ModelError(
+            f"{recipe.base} is not on this machine, and only training would fetch it. "
+            "Give the folder or the alias of another with --base."
+        )
+    return spec, locate(spec)
 
 
 def keep_layers(model: PreTrainedModel, kept: Sequence[int], *, name: str) -> None:

@@ -23,6 +23,7 @@ class Plan:
     steps_per_epoch: int  # a step takes `accumulate` batches
     total_steps: int
     warmup_steps: int
+    log_every: int  # steps; a run shorter than the recipe's interval is logged ten times
     loss: str
     max_tokens: int  # of a text or a pair: the recipe's, or the base's own where that is lower
     accumulate: int
@@ -55,6 +56,7 @@ def plan(recipe: Recipe, n_rows: int, model: Trainable | None = None) -> Plan:
         steps_per_epoch=steps,
         total_steps=total,
         warmup_steps=recipe.warmup_steps or math.ceil(total * recipe.warmup_ratio),
+        log_every=recipe.log_every if recipe.log_every <= total else max(1, total // 10),
         loss=spell_loss(recipe),
         accumulate=recipe.accumulate,
         **({"max_tokens": recipe.max_tokens} if model is None else _facts(recipe, model)),
