@@ -78,7 +78,8 @@ def test_a_full_disk_is_a_sentence(tmp_path):
         assert b"Traceback" not in done.stderr
 
 
-def test_ctrl_c_while_indexing_says_how_to_go_on(tmp_path):
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_indexing_says_how_to_go_on(tmp_path, stop):
     # a shell's background job ignores SIGINT, and so do its children, unless it is caught here
     signal.signal(signal.SIGINT, signal.default_int_handler)
     command = [sys.executable, "-m", "searchkit", "index", "-", "--format", "jsonl"]
@@ -93,11 +94,12 @@ def test_ctrl_c_while_indexing_says_how_to_go_on(tmp_path):
     assert "only while it is read" in job.stderr.readline()  # it waits for more
     while not (tmp_path / "x" / "drafts").is_dir():
         assert job.poll() is None
-    job.send_signal(signal.SIGINT)
+    job.send_signal(stop)
     said = job.communicate(timeout=60)[1]
     assert job.returncode == 130, said
     assert said.splitlines()[-1].startswith("searchkit: interrupted. Nothing was committed.")
     assert "Standard input cannot be read twice" in said
+    assert not (tmp_path / "x").exists()
     assert invoke("info", tmp_path / "x").exit_code == 1
     assert invoke("index", *SAMPLE, "--out", tmp_path / "x", "--lexical-only").exit_code == 0
 

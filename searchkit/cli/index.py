@@ -14,6 +14,7 @@ import typer
 from searchkit.cli import index_options as own
 from searchkit.cli import options as flags
 from searchkit.cli.idle import Given, given, refuse_without_encoder
+from searchkit.cli.interrupt import ended_by_sigterm
 from searchkit.cli.screen import say
 from searchkit.errors import ConfigError, FormatError
 
@@ -111,6 +112,7 @@ def _refuse_idle(
         raise ConfigError("--rejects has no effect: bad rows stop the build. Add --on-error skip.")
 
 
+@ended_by_sigterm()
 def build_aloud(
     corpus: Sequence[str], *, out: Path, encoders: Sequence[str], options: IndexOptions
 ) -> Generation:
@@ -145,7 +147,7 @@ def build_aloud(
 
 
 def _interrupted(out: Path, corpus: Sequence[str], *, live: int) -> str:
-    """What Ctrl-C left, and how to go on. live: generation of the index before, 0 for none."""
+    """What Ctrl-C or SIGTERM left, and how to go on. live: generation of the index before, 0 for none."""
     from searchkit.encode import GRID
 
     if _live(out) != live:
