@@ -122,6 +122,14 @@ def test_what_can_change_something_is_taken(dense):
         assert found.exit_code == 0, (options, found.stderr)
 
 
+def test_an_option_that_stands_twice_is_refused(lexical):
+    twice = ["--bm25", "k1=1", "--bm25", "b=0.1"]
+    assert "--bm25 stands there twice" in refused("search", lexical, "disc", *twice)
+    measures = ["-m", "nDCG@10", "-m", "nonsense"]  # which may be repeated: both are read
+    run = ["eval", "a.run", "--qrels", sample.qrels_path()]
+    assert "'nonsense' is unknown" in refused(*run, *measures)
+
+
 def test_the_repl_and_why_not_refuse_them_too(lexical):
     assert "--device has no effect" in refused("repl", lexical, "--device", "cpu")
     assert "--reranker is empty" in refused("repl", lexical, "--reranker", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -24,6 +25,16 @@ def given(ctx: Any) -> Given:  # noqa: ANN401 - typer's context is not the same 
         for option in ctx.command.params
         if option.param_type_name == "option" and _is_written(ctx, option.name)
     }
+
+
+def refuse_repeated(written: Iterable[Any]) -> None:
+    """ConfigError for an option that stands twice where the last would silently win.
+
+    written: the parameters of a command line, each as often as it stands there.
+    """
+    for option, n in Counter(written).items():
+        if n > 1 and option.param_type_name == "option" and not option.multiple:
+            raise ConfigError(f"{max(option.opts, key=len)} stands there twice. Keep one of them.")
 
 
 def refuse_empty(ctx: Any) -> None:  # noqa: ANN401 - as above

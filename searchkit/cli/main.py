@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from searchkit.cli import demo, doctor, export, index, info, models, repl, run, search, verify
 from searchkit.cli import eval as eval_
 from searchkit.cli import why_not as why_not_
-from searchkit.cli.idle import refuse_empty
+from searchkit.cli.idle import refuse_empty, refuse_repeated
 from searchkit.cli.screen import say
 from searchkit.cli.sentences import sentence
 
@@ -53,7 +53,11 @@ class Verbs(TyperGroup):
 
 
 class Verb(TyperCommand):
-    """One verb; an option with nothing in it is refused before the verb begins."""
+    """One verb; an option that is empty or stands twice is refused before the verb begins."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as above
+        refuse_repeated(self.make_parser(ctx).parse_args(list(args))[2])
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as above
         refuse_empty(ctx)
