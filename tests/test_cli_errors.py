@@ -34,7 +34,7 @@ def index(tmp_path_factory):
         (["search", "INDEX", "--like", "\udcff"], "neither an id"),
         (["info", "TMP/nothing"], "there is no index here"),
         (["verify", "TMP"], "there is no index here"),
-        (["export", "INDEX", "--out", "TMP/no/folder/x.jsonl"], "No such file or directory"),
+        (["export", "INDEX", "--out", "INDEX/lock/x.jsonl"], "x.jsonl: cannot be written"),
         (["repl", "TMP/nothing"], "there is no index here"),
         (["run", "INDEX", "--queries", "TMP/none.jsonl", "--out", "TMP/r"], "none.jsonl"),
         (["eval", "TMP/none.run", "--qrels", "QRELS"], "none.run"),

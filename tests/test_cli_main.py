@@ -74,8 +74,25 @@ def test_a_full_disk_is_a_sentence(tmp_path):
             command = [sys.executable, "-m", "searchkit", verb, str(index)]
             done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
         assert done.returncode == 1
+        assert verb == "info" or b"standard output: " in done.stderr
         assert b"No space left on device" in done.stderr
-        assert b"Traceback" not in done.stderr
+        assert done.stderr.count(b"\n") == 1
+
+
+def test_a_file_that_may_not_grow_is_named(tmp_path):
+    index, out = build_sample(tmp_path / "x"), tmp_path / "e.jsonl"
+    limited = ["bash", "-c", 'ulimit -f 20; exec "$@"', "bash", sys.executable, "-m", "searchkit"]
+    exporting = ["export", index, "--out", out]
+    building = ["index", *SAMPLE, "--lexical-only", "--out", tmp_path / "y"]
+    for command, named in ((exporting, out), (building, tmp_path / "y")):
+        done = subprocess.run(
+            [*limited, *map(str, command)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        said = done.stderr.splitlines()[-1]
+        assert said.startswith(f"searchkit: {named}")
+        assert "larger than allowed" in said or "File too large" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])

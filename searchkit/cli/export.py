@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from searchkit.cli.options import IndexPath
+from searchkit.errors import StorageError
 
 if TYPE_CHECKING:
     from searchkit.index.index import Index
@@ -73,13 +74,17 @@ def doc_record(doc: Doc, columns: dict[str, str]) -> dict[str, Any]:
 @contextmanager
 def _sink(out: Path | None) -> Iterator[TextIO]:
     """Standard output, or a file that is there whole or not at all."""
-    if out is None:
-        yield sys.stdout
-        return
-    draft = out.with_name(f".{out.name}.draft")
-    try:
-        with draft.open("w", encoding="utf-8") as file:
+    from searchkit.corpus.atomic import replaced
+
+    if out is not None:
+        with replaced(out) as file:
             yield file
-        draft.replace(out)
-    finally:
-        draft.unlink(missing_ok=True)
+        return
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise  # whoever reads us has gone
+    except OSError as error:
+        why = f"cannot be written ({error.strerror}). Choose another place with --out"
+        raise StorageError(f"standard output: {why}") from error

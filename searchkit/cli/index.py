@@ -147,7 +147,7 @@ def build_aloud(
 
 
 def _interrupted(out: Path, corpus: Sequence[str], *, live: int) -> str:
-    """What Ctrl-C or SIGTERM left, and how to go on. live: generation of the index before, 0 for none."""
+    """What an interrupt left, and how to go on. live: generation before, 0 for none."""
     from searchkit.encode import GRID
 
     if _live(out) != live:

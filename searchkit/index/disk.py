@@ -21,6 +21,7 @@ _CURES = {
     errno.ENOTDIR: "a file stands where a folder is needed. Choose another name",
     errno.EISDIR: "a folder stands where a file is needed. Choose another name",
     errno.ENAMETOOLONG: "the name is too long. Choose a shorter one",
+    errno.EFBIG: "the file is larger than allowed here. Raise the limit of `ulimit -f`",
     errno.EIO: "the disk reports an error. Check the disk and run the same command again",
 }
 
@@ -31,9 +32,8 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        cure = _CURES.get(error.errno or 0)
-        if cure is None:
-            raise
+        said = f"cannot be written ({error.strerror or error}). Check the disk, or choose another"
+        cure = _CURES.get(error.errno or 0, said)
         where = error.filename or path
         raise StorageError(f"{where}: {cure}. Nothing was committed.") from error
 
