@@ -49,16 +49,23 @@ def forecast(
     about = "" if size.exact else "about "
     said = f"{about}{count(size.n_docs, 'document')}, {spell_bytes(size.n_bytes)}"
     time_s, n_bytes = 1 + size.n_bytes / _LEXICAL_BYTES_S, size.n_bytes * _LEXICAL_BYTES
+    vector_bytes = 0.0
     for name in encoders:
         rate = _ROUGH
         if size.n_docs >= _LONG:
             rate = probe(name, corpus, options)
             said += f", {name} encodes {rate.docs_s:,.0f} documents/s here"
         time_s += _LOADING_S + size.n_docs / rate.docs_s
-        n_bytes += size.n_docs * rate.bytes_doc
-    free = spell_bytes(_free_bytes(out))
-    said += f": about {spell_seconds(time_s)}, {spell_bytes(n_bytes)} on disk ({free} free)."
-    say(said)
+        vector_bytes += size.n_docs * rate.bytes_doc
+    n_bytes += vector_bytes
+    free = _free_bytes(out)
+    said += f": about {spell_seconds(time_s)}, {spell_bytes(n_bytes)} on disk"
+    say(f"{said} ({spell_bytes(free)} free).")
+    if n_bytes + vector_bytes > free:  # vectors lie there twice until the commit
+        say(
+            f"Warning: the disk of {out} has too little free space for this. Stop and free some, "
+            "or name another --out; a full disk ends the build, and nothing is committed."
+        )
     return size.n_docs
 
 
