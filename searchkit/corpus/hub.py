@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -31,10 +32,22 @@ def _numbered(
     if not name:
         raise CorpusError(source, None, "no data set is named. Write hf:NAME or hf:NAME:CONFIG")
     with _sentences(source):
+        _reach(name, revision)
         stream = load_dataset(name, config or None, split=split, revision=revision, streaming=True)
         for n, row in enumerate(stream, 1):
             ledger.bytes_read += sum(len(v.encode()) for v in row.values() if isinstance(v, str))
             yield n, row
+
+
+def _reach(name: str, revision: str | None) -> None:
+    """Ask the hub once: without a network load_dataset asks for half a minute, line by line."""
+    from huggingface_hub import HfApi, is_offline_mode
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if is_offline_mode() or Path(name).exists():
+        return
+    with suppress(HfHubHTTPError):  # an answer: load_dataset says best what it means
+        HfApi().dataset_info(name, revision=revision)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from searchkit.errors import ModelError
 from searchkit.models.names import ModelSpec, packaged_folder
+from searchkit.models.quiet import quiet_hub
 
 # Weights in formats that are not read here: a download does not fetch them twice over.
 _OTHER_FORMATS = [
@@ -54,7 +55,8 @@ def _fetch(hub: str, revision: str | None) -> Path:
             "Unset HF_HUB_OFFLINE to download it once, or give the path of a model folder."
         )
     try:
-        return Path(snapshot_download(hub, revision=revision, ignore_patterns=_OTHER_FORMATS))
+        with quiet_hub():
+            return Path(snapshot_download(hub, revision=revision, ignore_patterns=_OTHER_FORMATS))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         why = str(error).strip().partition("\n")[0]
         raise ModelError(

@@ -9,6 +9,18 @@ from contextlib import contextmanager
 
 
 @contextmanager
+def quiet_hub() -> Iterator[None]:
+    """Hold back what the hub's library says of its retries and fallbacks; its bars stay."""
+    hub = logging.getLogger("huggingface_hub")
+    level = hub.level
+    hub.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        hub.setLevel(level)
+
+
+@contextmanager
 def quiet() -> Iterator[None]:
     """Hold back the bars and warnings of the model libraries; errors still come."""
     from transformers.utils import logging as transformers
