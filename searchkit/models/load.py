@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from searchkit.errors import ModelError
+from searchkit.models.foreign import loading
 from searchkit.models.names import ModelSpec
 from searchkit.models.quiet import quiet
 
@@ -24,22 +25,16 @@ def load_model(
     _refuse_other_families(folder, spec.name)
     with quiet():
         import torch
-        from safetensors import SafetensorError
         from sentence_transformers import SentenceTransformer
         from sentence_transformers.sentence_transformer.modules import Pooling
-
-        # A foreign folder can fail in any of these ways: missing files, other shapes, other code.
-        failures = (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError)
-        try:
-            model = SentenceTransformer(
-                str(folder),
-                device=device,
-                trust_remote_code=trust_remote_code,
-                local_files_only=True,
-                model_kwargs={"dtype": torch.float32},
-            )
-        except (*failures, ImportError, SafetensorError) as error:
-            raise _unloadable(spec.name, error) from error
+    with loading(spec.name):
+        model = SentenceTransformer(
+            str(folder),
+            device=device,
+            trust_remote_code=trust_remote_code,
+            local_files_only=True,
+            model_kwargs={"dtype": torch.float32},
+        )
     if model.tokenizer is None:
         raise ModelError(f"{spec.name} has no tokenizer, so it cannot read text. Choose another.")
     if spec.pooling and not (folder / "modules.json").is_file():
@@ -113,12 +108,3 @@ def _try_length(model: SentenceTransformer, name: str, limit: int) -> None:
         raise ModelError(
             f"{name} cannot read {limit} tokens of a text. Ask for fewer with --max-tokens."
         ) from error
-
-
-def _unloadable(name: str, error: Exception) -> ModelError:
-    why = str(error).strip().partition("\n")[0] or type(error).__name__
-    if "trust_remote_code" in str(error):
-        cure = "Read that code, and allow it with --trust-remote-code if you trust it."
-    else:
-        cure = "Give a folder that sentence-transformers can load."
-    return ModelError(f"{name} cannot be loaded ({why}). {cure}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from searchkit.errors import ConfigError, ModelError
+from searchkit.models.foreign import loading
 from searchkit.models.names import ModelSpec
 from searchkit.models.quiet import quiet
 
@@ -38,22 +39,16 @@ def open_cross_encoder(
     """
     with quiet():
         import torch
-        from safetensors import SafetensorError
         from sentence_transformers import CrossEncoder
-
-        # A foreign folder can fail in any of these ways: missing files, other shapes, other code.
-        failures = (OSError, ValueError, RuntimeError, LookupError, TypeError, AttributeError)
-        try:
-            loaded = CrossEncoder(
-                str(folder),
-                device=device,
-                num_labels=n_labels,
-                trust_remote_code=trust_remote_code,
-                local_files_only=True,
-                model_kwargs={"dtype": torch.float32, "use_safetensors": True},
-            )
-        except (*failures, ImportError, SafetensorError) as error:
-            raise _unloadable(name, error) from error
+    with loading(name):
+        loaded = CrossEncoder(
+            str(folder),
+            device=device,
+            num_labels=n_labels,
+            trust_remote_code=trust_remote_code,
+            local_files_only=True,
+            model_kwargs={"dtype": torch.float32, "use_safetensors": True},
+        )
     if loaded.num_labels != 1 or len(loaded) != 1:
         raise ModelError(
             f"{name} gives {loaded.num_labels} labels a pair, where a reranker gives one score. "
@@ -128,12 +123,3 @@ def n_positions(model: Any) -> int:  # noqa: ANN401
         ):
             return int(module.num_embeddings) - int(module.padding_idx) - 1
     return int(positions) if positions else 1 << 30
-
-
-def _unloadable(name: str, error: Exception) -> ModelError:
-    why = str(error).strip().partition("\n")[0] or type(error).__name__
-    if "trust_remote_code" in str(error):
-        cure = "Read that code, and allow it with --trust-remote-code if you trust it."
-    else:
-        cure = "Give a folder that sentence-transformers can load as a CrossEncoder."
-    return ModelError(f"{name} cannot be loaded ({why}). {cure}")
