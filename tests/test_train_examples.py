@@ -52,6 +52,7 @@ def write_gz(path, rows):
 def write_beir(folder, *, qrels="q1\td1\t1\nq1\td2\t0\nq2\td3\t2\n"):
     (folder / "qrels").mkdir(parents=True)
     docs = [{"_id": f"d{n}", "title": f"title {n}", "text": f"text {n}"} for n in range(1, 5)]
+    docs.append({"_id": "d5", "title": "", "text": ""})  # of no use, and not judged
     write_jsonl(folder / "corpus.jsonl", docs)
     write_jsonl(folder / "queries.jsonl", [{"_id": f"q{n}", "text": f"ask {n}"} for n in (1, 2)])
     (folder / "qrels" / "train.tsv").write_text("query-id\tcorpus-id\tscore\n" + qrels)
@@ -291,6 +292,21 @@ def test_overlaps_beyond_the_fifth_are_counted(tmp_path, read):
         refuse_overlap(train, dev)
 
 
+def test_a_hub_data_set_is_read_by_its_split(tmp_path, read):
+    (tmp_path / "set").mkdir()
+    write_jsonl(tmp_path / "set" / "train.jsonl", TRIPLETS)
+    write_jsonl(tmp_path / "set" / "test.jsonl", TRIPLETS[:1])
+    name = f"hf:{tmp_path / 'set'}"
+    assert read(name, "triplets").n_rows == 3
+    assert read(f"{name}@test", "triplets").n_rows == 1
+    write_jsonl(tmp_path / "set" / "test.jsonl", TRIPLETS[:2])
+    assert read(f"{name}@test", "triplets").n_rows == 2
+    with pytest.raises(CorpusError, match=r"cannot be read.*Check its name"):
+        read(f"{name}@dev", "triplets")
+    with pytest.raises(CorpusError, match="the hub cannot be reached"):
+        read("hf:nobody/nothing", "triplets")
+
+
 @pytest.mark.data
 @pytest.mark.parametrize(
     "case",
@@ -309,6 +325,7 @@ def test_overlaps_beyond_the_fifth_are_counted(tmp_path, read):
             {"query": "question", "document": "passage"},
         ),
         ("scifact@test", "beir", 339, {}),
+        ("scisumm_citance@dev", "beir", 1686, {}),
     ],
 )
 def test_real_files_have_their_shape(real_data, read, case):

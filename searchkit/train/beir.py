@@ -64,7 +64,9 @@ class BeirSplit:
                     yield queries[query_id], passage, float(grade > 0)
 
     def _passages(self, wanted: set[str], template: str) -> dict[str, str]:
-        docs = read_docs([str(self.corpus)], ReadOptions(), ledger=ReadLedger())
+        # what is skipped here is missed above, where it is judged; elsewhere it does not matter
+        options = ReadOptions(on_error="skip")
+        docs = read_docs([str(self.corpus)], options, ledger=ReadLedger())
         return {doc.id: render(template, doc, "[SEP]") for doc in docs if doc.id in wanted}
 
 

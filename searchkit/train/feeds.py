@@ -73,9 +73,15 @@ def _file(name: str, options: FeedOptions, ledger: ReadLedger) -> Feed:
     reader = RowReader(
         options.shape, options.columns, ledger, cells=cells, fix_text=options.fix_text
     )
-    is_hub = name.startswith(PREFIX)
-    identity = [source.where, source.split] if is_hub else _stamp(Path(name))
-    return Feed(shown(source.where), identity, lambda: _examples(source, reader, ledger))
+    return Feed(shown(source.where), _identity(source), lambda: _examples(source, reader, ledger))
+
+
+def _identity(source: Source) -> Sequence[Any]:
+    """Of a hub data set its name, as nothing else is known without a network."""
+    path = Path(source.where.removeprefix(PREFIX))
+    if path.is_dir():  # which `datasets` reads as if it came from a hub
+        return [source.split, *(_stamp(one) for one in sorted(path.rglob("*")) if one.is_file())]
+    return _stamp(path) if path.is_file() else [source.where, source.split]
 
 
 def _examples(source: Source, reader: RowReader, ledger: ReadLedger) -> Numbered:
