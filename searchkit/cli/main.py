@@ -12,7 +12,19 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from searchkit.cli import demo, doctor, export, index, info, models, repl, run, search, verify
+from searchkit.cli import (
+    demo,
+    doctor,
+    export,
+    index,
+    info,
+    mine,
+    models,
+    repl,
+    run,
+    search,
+    verify,
+)
 from searchkit.cli import eval as eval_
 from searchkit.cli import why_not as why_not_
 from searchkit.cli.idle import refuse_empty, refuse_repeated
@@ -30,6 +42,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "info": info.info,
     "verify": verify.verify,
     "export": export.export,
+    "mine": mine.mine,
     "models": models.models,
     "doctor": doctor.doctor,
 }
