@@ -112,6 +112,7 @@ MORE_BAD = {
         (b'{"n": nan}', "column 7: nan is no number"),
         (b"NaN", "column 1: NaN is no number"),
     ],
+    "malformed JSON": [(b"{", "one object a line, e.g. with jq -c ."), (b'{"a":1,', "jq -c .")],
     "not an object": [(b"3", "a number, not"), (b"null", "null, not"), (b'"x"', "a string, not")],
     "invalid UTF-8": [(b"\xff\xfe{\0", "looks like UTF-16")],
     "empty id": [(line(_id=None), "the id is empty"), (line(_id=""), "the id is empty")],
@@ -153,6 +154,15 @@ def test_skipping_without_a_rejects_file_still_counts(read):
 def test_a_rejects_file_that_cannot_be_written_is_a_sentence(read, tmp_path):
     with pytest.raises(StorageError, match="rejected rows cannot be written"):
         read(b"{}\n" + line(), on_error="skip", rejects=tmp_path / "none" / "rejects.jsonl")
+
+
+def test_a_rejects_file_is_of_this_reading(read, tmp_path):
+    rejects = tmp_path / "rejects.jsonl"
+    for content, n_rejected in ((b"{}\n" + line(), 1), (line(), 0)):
+        read(content, on_error="skip", rejects=rejects)
+        assert len(rejects.read_text().splitlines()) == n_rejected
+    with pytest.raises(StorageError, match="rejected rows cannot be written"):
+        read(line(), on_error="skip", rejects=tmp_path / "none" / "rejects.jsonl")
 
 
 def test_a_full_disk_under_the_rejects_file_is_told_of_that_file(read, tmp_path):
@@ -243,6 +253,9 @@ THREE = b"\n".join(line(_id=f"d{n}") for n in range(3)) + b"\n"
         ("c.jsonl.gz", line(), "gz:1: this is not sound gzip"),
         ("c.jsonl.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\0 nonsense", "the gzip file is damaged"),
         ("c.jsonl", gzip.compress(line()), "compressed with gzip. Give the file a name"),
+        ("c.jsonl", b"PK\x03\x04\x14", "the content is a zip archive. Unpack it first"),
+        ("c.jsonl", b"\xfd7zXZ\0\0", "compressed with xz. Unpack"),
+        ("c.csv", b"PAR1\x15", "is a Parquet file. Give it a name"),
         ("c.xyz", line(), "the name does not tell the format"),
         ("c.parquet.gz", line(), "Parquet is compressed inside"),
     ],
@@ -250,9 +263,8 @@ THREE = b"\n".join(line(_id=f"d{n}") for n in range(3)) + b"\n"
 def test_a_file_that_is_not_what_its_name_says_is_a_sentence(read, name, content, why):
     with pytest.raises(CorpusError, match=why):
         read(content, name)
-    if name != "c.jsonl":
-        with pytest.raises(CorpusError, match=why):
-            read(content, name, on_error="skip")
+    with pytest.raises(CorpusError, match=why):
+        read(content, name, on_error="skip")
 
 
 @pytest.mark.parametrize(

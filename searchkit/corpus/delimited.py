@@ -21,6 +21,11 @@ from searchkit.corpus.rows import (
 from searchkit.errors import CorpusError
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
+_OTHERS = {  # what else stands between cells -> the cure
+    "\t": "Its cells stand between tabs: let the name end in .tsv",
+    ";": "Its cells stand between semicolons: write commas or tabs instead",
+    ",": "Its cells stand between commas: let the name end in .csv",
+}
 
 
 class _Record(NamedTuple):
@@ -89,6 +94,8 @@ def _header(feed: _Feed, reader: Iterator[list[str]], where: str) -> list[str]:
         raise CorpusError(where, feed.used[0][0], _misquoted(error).why) from error
     except BadRow as bad:
         raise CorpusError(where, feed.used[-1][0], bad.why) from None
+    if len(cells) == 1 and (wrong := next((sign for sign in _OTHERS if sign in cells[0]), None)):
+        raise CorpusError(where, feed.used[-1][0], f"the header is one column. {_OTHERS[wrong]}")
     names = [cell.strip() or f"column{n}" for n, cell in enumerate(cells, 1)]
     if twice := {name for name in names if names.count(name) > 1}:
         why = f"the header names the column {min(twice)!r} twice. Rename one of them"
@@ -111,6 +118,9 @@ def _misquoted(error: csv.Error) -> BadRow:
     if "unexpected end of data" in message:
         why = "a double quote that opens here is never closed. Close it, or double it inside a cell"
         return BadRow("unclosed quote", why)
+    if "new-line character" in message:
+        why = "a carriage return stands alone where a line ends. Convert it with tr '\\r' '\\n'"
+        return BadRow("bare carriage return", why)
     if "field larger" in message:
         why = (
             f"a cell holds more than {csv.field_size_limit():,} characters: close its quote, "

@@ -73,7 +73,8 @@ class Intake:
     def _remember(self, id_: str) -> None:
         digest = blake2b(id_.encode(), digest_size=_DIGEST_BYTES).digest()
         if digest in self._seen:
-            raise BadRow("duplicate id", f"the id {id_!r} occurred before. Make ids unique")
+            why = f"the id {id_!r} occurred before. Make ids unique, or keep the first document of "
+            raise BadRow("duplicate id", f"{why}each with --on-error skip")
         self._seen.add(digest)
 
     def _sound(self, title: str, text: str) -> tuple[str, str]:

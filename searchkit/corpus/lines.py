@@ -18,7 +18,14 @@ BOM = b"\xef\xbb\xbf"
 STDIN, STDIN_NAME = "-", "standard input"
 NOT_GZIP = "this is not sound gzip, though its name ends in .gz. Rename it, or copy it again"
 _BLOCK = 1 << 18
-_GZIP_MAGIC = b"\x1f\x8b"
+_PACKED = {  # how the bytes of other things begin -> what they are, and the cure
+    b"\x1f\x8b": "compressed with gzip. Give the file a name that ends in .gz",
+    b"PK\x03\x04": "a zip archive. Unpack it first",
+    b"\xfd7zXZ\0": "compressed with xz. Unpack it first",
+    b"BZh": "compressed with bzip2. Unpack it first",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd. Unpack it first",
+    b"PAR1": "a Parquet file. Give it a name that ends in .parquet",
+}
 
 
 def read_lines(source: str, *, zipped: bool, ledger: ReadLedger | None = None) -> Iterator[bytes]:
@@ -77,9 +84,8 @@ def _blocks(file: BinaryIO, source: str, ledger: ReadLedger) -> Iterator[bytes]:
         except (OSError, EOFError, zlib.error) as error:
             why = _unreadable(error, first=first)
             raise CorpusError(shown(source), n_lines + 1, why) from error
-        if first and block.startswith(_GZIP_MAGIC):
-            why = "the content is compressed with gzip. Give the file a name that ends in .gz"
-            raise CorpusError(shown(source), None, why)
+        if first and (what := next((_PACKED[m] for m in _PACKED if block.startswith(m)), None)):
+            raise CorpusError(shown(source), None, f"the content is {what}")
         if not block:
             return
         first = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TextIO
@@ -113,27 +113,35 @@ def _nothing(found: Sequence[Source], ledger: ReadLedger) -> CorpusError:
 
 
 class _Rejects:
-    """Where bad rows go: an error, or a count and, where a path is given, a file."""
+    """Where bad rows go: an error, or a count and, where a path is given, a file.
+
+    The file is there from the start: what cannot be written is not found out hours later, and what
+    an earlier reading rejected does not stay.
+    """
 
     def __init__(self, options: ReadOptions, ledger: ReadLedger) -> None:
         self._options, self._ledger = options, ledger
+        self._path = options.rejects if options.on_error == "skip" else None
         self._file: TextIO | None = None
+        if self._path is not None:
+            with self._told(self._path):
+                self._file = self._path.open("w", encoding="utf-8", errors="backslashreplace")
 
     def take(self, bad: BadRow, *, where: str, line: int, row: str) -> None:
         if self._options.on_error == "stop":
             raise CorpusError(where, line, bad.why) from None
         self._ledger.n_skipped += 1
         self._ledger.reasons[bad.reason] += 1
-        if self._options.rejects is not None:
+        if self._path is not None and self._file is not None:
             reject = {"where": where, "line": line, "why": bad.why, "row": row[:RAW_CHARS]}
-            self._write(self._options.rejects, json.dumps(reject, ensure_ascii=False))
+            with self._told(self._path):
+                self._file.write(json.dumps(reject, ensure_ascii=False) + "\n")
+                self._file.flush()
 
-    def _write(self, path: Path, line: str) -> None:
+    @contextmanager
+    def _told(self, path: Path) -> Iterator[None]:
         try:
-            if self._file is None:
-                self._file = path.open("w", encoding="utf-8", errors="backslashreplace")
-            self._file.write(line + "\n")
-            self._file.flush()
+            yield
         except OSError as error:
             why = f"rejected rows cannot be written ({error.strerror}). Choose another file"
             self.close()
