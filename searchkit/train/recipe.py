@@ -66,7 +66,7 @@ class Recipe:
     keep_best: bool = False  # the model that is saved is the best evaluated, not the last
     patience: int = 0  # evaluations without a gain before it stops; 0: it never stops early
     log_every: int = 500  # steps
-    ignore_data_skip: bool = False  # a resumed run starts its data again from the first row
+    ignore_data_skip: bool = False  # a resumed run finds its place without reading rows again
     card: Mapping[str, Any] = field(default_factory=dict)  # what was published, for comparison
 
     def __post_init__(self) -> None:
