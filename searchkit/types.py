@@ -85,7 +85,22 @@ class Ranking:
         order = np.lexsort((rows, np.where(held, -scores, np.inf)))
         rows = np.take_along_axis(rows, order, 1)
         scores = np.take_along_axis(scores, order, 1)
-        return [cls(rows[i, :size], scores[i, :size]) for i, size in enumerate(found.tolist())]
+        places = np.sort(np.where(held, rows, -1), axis=1)
+        if ((places[:, 1:] == places[:, :-1]) & (places[:, 1:] >= 0)).any():
+            raise ValueError("a row occurs twice")
+        if not np.isfinite(scores[held]).all():
+            raise ValueError("scores must be finite")
+        return [
+            cls._checked(rows[i, :size], scores[i, :size]) for i, size in enumerate(found.tolist())
+        ]
+
+    @classmethod
+    def _checked(cls, rows: Rows, scores: Scores) -> Ranking:
+        """A ranking of arrays in rank order, which many queries had checked together."""
+        ranking = object.__new__(cls)
+        object.__setattr__(ranking, "rows", rows)
+        object.__setattr__(ranking, "scores", scores)
+        return ranking
 
     @classmethod
     def empty(cls) -> Ranking:

@@ -57,6 +57,7 @@ _ASCII_STEPS = [
     (re.compile(pattern.replace(_LETTER, "[A-Za-z]"), re.ASCII), replacement)
     for pattern, replacement in _STEPS
 ]
+_ASCII_STEPPED = re.compile(_STEPPED, re.ASCII)
 _ODD, _SIGN_RUN = re.compile(r"[\\$^_{}]"), re.compile(_ASCII_SIGNS)
 _SPACES = re.compile(r"[ \t\n\v\f\r]+")
 
@@ -132,8 +133,9 @@ def ascii_words(text: str) -> list[str]:
 def _ascii_chunk(chunk: str) -> str:
     if _ODD.search(chunk):
         chunk = _untangle(chunk)
-    for pattern, replacement in _ASCII_STEPS:
-        chunk = pattern.sub(replacement, chunk)
+    if _ASCII_STEPPED.search(chunk):
+        for pattern, replacement in _ASCII_STEPS:
+            chunk = pattern.sub(replacement, chunk)
     return _SIGN_RUN.sub(" ", chunk.lower()).replace(_POINT, ".").strip(" ")
 
 
