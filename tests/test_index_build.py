@@ -291,6 +291,10 @@ def test_a_file_in_the_way_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(StorageError, match="a file stands where a folder is needed"):
         build(tmp_path / "file" / "i")
+    with pytest.raises(StorageError, match="file is a file, and an index is a folder"):
+        build(tmp_path / "file")
+    with pytest.raises(StorageError, match="a file stands"), disk.storage_errors(tmp_path):
+        (tmp_path / "file").mkdir()
 
 
 def test_hashes_of_lists_of_strings_do_not_meet():

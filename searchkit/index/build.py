@@ -88,6 +88,8 @@ def refuse_strangers(out: Path, *, replace_index: bool) -> None:
             message = f"there is an index at {out} already. Add --replace to build it anew."
             raise StorageError(message)
         return
+    if out.exists() and not out.is_dir():
+        raise StorageError(f"{out} is a file, and an index is a folder. Choose another name.")
     ours = {"lock", "drafts", "shards", "segments", "parts", "generations", ".CURRENT.draft"}
     if out.is_dir() and any(path.name not in ours for path in out.iterdir()):
         raise StorageError(f"{out} holds other files. Choose a folder that is empty or not there.")

@@ -12,13 +12,15 @@ from pathlib import Path
 
 from searchkit.errors import StorageError
 
+_FILE = "a file stands where a folder is needed. Choose another name"
 _CURES = {
     errno.ENOSPC: "the disk is full. Free some space and run the same command again",
     errno.EDQUOT: "the disk quota is used up. Free some space and run the same command again",
     errno.EROFS: "the disk is read-only. Choose a folder that can be written",
     errno.EACCES: "permission denied. Choose a folder that you may write",
     errno.EPERM: "permission denied. Choose a folder that you may write",
-    errno.ENOTDIR: "a file stands where a folder is needed. Choose another name",
+    errno.ENOTDIR: _FILE,
+    errno.EEXIST: _FILE,
     errno.EISDIR: "a folder stands where a file is needed. Choose another name",
     errno.ENAMETOOLONG: "the name is too long. Choose a shorter one",
     errno.EFBIG: "the file is larger than allowed here. Raise the limit of `ulimit -f`",
