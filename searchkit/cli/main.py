@@ -20,9 +20,11 @@ from searchkit.cli import (
     info,
     mine,
     models,
+    recipes,
     repl,
     run,
     search,
+    train,
     verify,
 )
 from searchkit.cli import eval as eval_
@@ -43,6 +45,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "verify": verify.verify,
     "export": export.export,
     "mine": mine.mine,
+    "train": train.train,
+    "recipes": recipes.recipes,
     "models": models.models,
     "doctor": doctor.doctor,
 }

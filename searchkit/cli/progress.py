@@ -59,6 +59,13 @@ class Bars:
     ) -> None:
         self.close(finished=kind is None)
 
+    def note(self, words: str) -> None:
+        """Say a few words about the phase: behind the bar, or on a line of their own."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(words, refresh=False)
+        else:
+            say(f"{self._phase}: {self._done:,} {self._unit}, {words}")
+
     def close(self, *, finished: bool = True) -> None:
         """End the phase that runs, and say what it did."""
         if self._bar is not None:
