@@ -23,10 +23,6 @@ def arguments(
     """
     every = recipe.evaluate_every or plan.steps_per_epoch
     precision = precision_of(recipe, device)
-    # A run shorter than its first line of the log still shows a curve.
-    log_every = recipe.log_every
-    if log_every > plan.total_steps:
-        log_every = max(1, plan.total_steps // 10)
     return {
         "output_dir": str(home),
         "per_device_train_batch_size": recipe.batch_size,
@@ -49,7 +45,7 @@ def arguments(
         "ignore_data_skip": recipe.ignore_data_skip,
         "restore_callback_states_from_checkpoint": True,  # else patience starts anew on resume
         "logging_strategy": "steps",
-        "logging_steps": log_every,
+        "logging_steps": plan.log_every,
         "logging_nan_inf_filter": False,  # it would hide a loss that is no number
         "eval_strategy": "steps" if evaluates else "no",
         "eval_steps": every,
