@@ -1,4 +1,5 @@
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +44,13 @@ def test_whole_numbers_join_fractions_and_other_mixtures_become_counted_strings(
     assert table["a"].to_pylist() == [1.0, 2.5, None, None]
     assert table["b"].to_pylist() == ["1", "x", '["y"]', "true"]
     assert mixed == {"b": 3}
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_large_whole_number_is_rounded_where_it_joins_fractions(batch):
+    table, mixed = columns([{"n": 0.5}, {"n": 2**53 + 1}], batch)
+    assert table["n"].to_pylist() == [0.5, 2.0**53]
+    assert mixed == {}
 
 
 def test_a_number_too_large_for_a_column_becomes_a_string():

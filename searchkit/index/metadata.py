@@ -22,7 +22,8 @@ _INT64 = range(-(2**63), 2**63)
 class MetaColumns:
     """Columns that learn their type from their values: the narrowest that holds them all.
 
-    int and float become float; any other mixture becomes string, and is counted.
+    int and float become float, which rounds an int beyond 2**53; any other mixture becomes
+    string, and is counted.
     """
 
     def __init__(self) -> None:
@@ -73,6 +74,8 @@ def _common(kinds: Mapping[type, int]) -> type:
 def _array(values: list[Any], kind: type) -> pa.Array:
     if kind is str:
         values = [None if value is None else _spell(value) for value in values]
+    if kind is float:
+        values = [None if value is None else float(value) for value in values]
     return pa.array(values, _TYPES[kind])
 
 
@@ -82,7 +85,7 @@ def _cast(column: pa.Array, kind: type) -> pa.Array:
     if column.null_count == len(column):
         return pa.nulls(len(column), _TYPES[kind])
     if kind is float:
-        return column.cast(pa.float64())
+        return column.cast(pa.float64(), safe=False)
     return _array(column.to_pylist(), str)
 
 
