@@ -1,6 +1,6 @@
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from searchkit.index.metadata import MetaColumns
@@ -23,6 +23,7 @@ def columns(rows, batch):
     return found.finish()
 
 
+@settings(deadline=None)  # the first array of all imports pandas
 @given(metas, st.integers(1, 5))
 def test_types_do_not_depend_on_the_batches(rows, batch):
     assert columns(rows, batch)[0].schema == columns(rows, 100)[0].schema
