@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Engine = Literal["auto", "numpy", "kernel"]
 _KERNEL = "searchkit.retrieve.bm25_kernel"
+_TOGETHER = 128  # queries that one thread answers at a time, at least
 _KERNEL_PAYS = 20_000_000  # queries x documents from which compiling or loading it is worth it
 
 
@@ -63,16 +64,26 @@ class BM25Retriever:
         self, queries: Sequence[str], k: int, allowed: Mask | None = None
     ) -> list[Ranking]:
         """Only documents with a term of the query are returned."""
-        weighted = self.weigh(queries)
-        if not self._runs_kernel(weighted):
-            return [self._by_numpy(query, k, allowed) for query in weighted]
-        slices = np.array_split(np.arange(len(weighted)), min(len(weighted), _threads()))
-        work = [[weighted[i] for i in part] for part in slices]
-        if len(work) == 1:
-            return self._by_kernel(work[0], k, allowed)
-        with ThreadPoolExecutor(len(work)) as pool:
-            done = pool.map(lambda part: self._by_kernel(part, k, allowed), work)
-            return [ranking for part in done for ranking in part]
+        if not self._runs_kernel(len(queries)):
+            return [self._by_numpy(query, k, allowed) for query in self.weigh(queries)]
+        _ = self._tables  # which all threads share
+        size = max(_TOGETHER, -(-len(queries) // (4 * _threads())))
+        slices = [queries[at : at + size] for at in range(0, len(queries), size)]
+        if len(slices) < 2:
+            return [
+                ranking for few in slices for ranking in self._answer(self.weigh(few), k, allowed)
+            ]
+        with ThreadPoolExecutor(_threads()) as pool:  # the next queries are analysed meanwhile
+            done = [pool.submit(self._answer, self.weigh(few), k, allowed) for few in slices]
+            return [ranking for few in done for ranking in few.result()]
+
+    def _answer(
+        self, queries: Sequence[WeightedTerms], k: int, allowed: Mask | None
+    ) -> list[Ranking]:
+        # the kernel tells a document that is held from one that is not by a sum above zero
+        if all((query.weights > 0).all() for query in queries):
+            return self._by_kernel(queries, k, allowed)
+        return [self._by_numpy(query, k, allowed) for query in queries]
 
     def weigh(self, queries: Sequence[str]) -> list[WeightedTerms]:
         """Analyse the queries together and look their terms up once."""
@@ -207,12 +218,10 @@ class BM25Retriever:
 
     # -- kernel ----------------------------------------------------------------------------
 
-    def _runs_kernel(self, queries: Sequence[WeightedTerms]) -> bool:
-        # it tells a document that is held from one that is not by a sum above zero
-        if self.engine == "numpy" or any((query.weights <= 0).any() for query in queries):
-            return False
-        pays = len(queries) * self.collection.n_docs >= _KERNEL_PAYS
-        return bool(queries) and (self.engine == "kernel" or pays or _KERNEL in sys.modules)
+    def _runs_kernel(self, n_queries: int) -> bool:
+        if self.engine != "auto":
+            return self.engine == "kernel"
+        return n_queries * self.collection.n_docs >= _KERNEL_PAYS or _KERNEL in sys.modules
 
     def _by_kernel(
         self, queries: Sequence[WeightedTerms], k: int, allowed: Mask | None
