@@ -1,6 +1,7 @@
 import csv
 import gzip
 import json
+import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -228,10 +229,11 @@ def test_a_file_is_read_once_until_it_changes(tmp_path, read):
     again = read(str(path), "triplets", progress=lambda *at: told.append(at))
     assert again.counts == first.counts
     assert arrow.stat().st_mtime_ns == stamp
-    assert read(write_jsonl(path, TRIPLETS[:2]), "triplets").n_rows == 2
     arrow.write_bytes(arrow.read_bytes()[:-9])  # a copy that was cut is written anew
-    write_jsonl(path, TRIPLETS)
     assert read(str(path), "triplets").data[:] == first.data[:]
+    write_jsonl(path, [{**row, "pos": row["pos"].upper()} for row in TRIPLETS])  # of equal size
+    os.utime(path, ns=(0, 0))
+    assert read(str(path), "triplets").data["positive"][0] == "DUST GRAINS 0"
 
 
 def test_many_batches_are_one_table(tmp_path, read):
@@ -287,6 +289,7 @@ def test_overlaps_beyond_the_fifth_are_counted(tmp_path, read):
     rows = [{"query": f"q {n}", "pos": f"p {n}", "neg": f"n {n}"} for n in range(9)]
     train = read(write_jsonl(tmp_path / "train.jsonl", rows), "triplets")
     pairs = [{"query": f"q {n}", "document": f"{'pn'[n % 2]} {n}", "label": 1} for n in range(7)]
+    pairs.append({"query": "q 0", "document": "n 0", "label": 0})  # row 1 again: counted once
     dev = read(write_jsonl(tmp_path / "dev.jsonl", pairs), "labelled")
     with pytest.raises(CorpusError, match=r"7 of 9 training .*row 5 = row 5 [^=]*, \.\.\.\. Rem"):
         refuse_overlap(train, dev)

@@ -127,6 +127,13 @@ def test_no_margin_is_kept_to_a_positive_that_was_not_found(index):
     assert counts.dropped == {"by the margin": 2}
 
 
+def test_a_positive_below_the_window_still_sets_the_margin(index):
+    rank = fixed("d0", "d1", "d2", "pos", scores=[10, 9, 8, 7])
+    found, counts = mined(index, rank, last=2, margin=-2.5)
+    assert ids(found) == ["d1"]
+    assert counts.n_unranked == 0
+
+
 def test_a_judge_drops_what_it_likes_as_well_as_the_positive(index):
     query = Query("q1", "dust bone 7")  # the positive holds 1 of 3 words, d1 holds 2, d0 1
     rank = fixed("pos", "d1", "d0", "q1", "d2")
@@ -154,6 +161,10 @@ def test_chance_depends_on_the_pair_and_the_seed_alone(index):
     both, _ = mined(index, rank, queries=[other, QUERY], qrels=qrels, pick="random", n=3)
     alone, _ = mined(index, rank, queries=[QUERY], qrels=qrels, pick="random", n=3)
     assert [one for one in both if one.query_id == "q1"] == alone
+    many = [Query(f"other {n}", "bones") for n in range(20)]
+    judged = {query.id: {"pos": 1} for query in many}
+    found, _ = mined(index, rank, queries=many, qrels=judged, pick="random", n=3)
+    assert len({tuple(ids(found[at : at + 3])) for at in range(0, len(found), 3)}) > 5
     draws = {tuple(ids(mined(index, rank, pick="random", n=3, seed=seed)[0])) for seed in range(20)}
     assert len(draws) > 5
     assert {one for draw in draws for one in draw} == {f"d{n}" for n in range(7)}
