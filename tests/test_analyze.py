@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from searchkit.analyze.analyzer import GrowingVocabulary, TextAnalyzer, analyzer_names, cut
 from searchkit.analyze.scientific import strip_markers
+from searchkit.analyze.strings import booleans, int64s, large_strings, numbers, truths
 from searchkit.errors import ConfigError
 
 ENGLISH = TextAnalyzer.named("english")
@@ -126,3 +129,28 @@ def test_markers_of_one_text_do_not_touch_another(texts, data):
     whole = pa.array(texts, pa.large_string())[first:]
     alone = [strip_markers(pa.array([text], pa.large_string()))[0].as_py() for text in texts]
     assert strip_markers(whole).to_pylist() == alone[first:]
+
+
+def test_a_search_of_plain_text_does_not_import_pandas():
+    code = (
+        "import sys\n"
+        "from searchkit.analyze.analyzer import TextAnalyzer\n"
+        "from searchkit.analyze.strings import large_strings\n"
+        "english = TextAnalyzer.named('english')\n"
+        "english.runs(large_strings(['stellar winds', 'H$\\\\alpha$ of 3C 273 <b>é</b>'] * 9))\n"
+        "print('pandas' in sys.modules)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout == "False\n"
+
+
+@given(st.lists(st.none() | st.text(st.characters(codec="utf-8"), max_size=5)))
+def test_strings_made_of_bytes_are_those_of_arrow(texts):
+    made = large_strings(texts)
+    made.validate(full=True)
+    assert made.equals(pa.array(texts, pa.large_string()))
+    held = np.array([text is not None for text in texts], np.bool_)
+    assert truths(booleans(held)).tolist() == held.tolist()
+    assert truths(made.is_valid()[1:]).tolist() == held[1:].tolist()
+    sizes = int64s(np.arange(len(texts)))
+    assert numbers(sizes[1:]).tolist() == list(range(1, len(texts)))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from searchkit.analyze.languages import normalise, stop_words
 from searchkit.analyze.scientific import ascii_words, strip_markers, words
+from searchkit.analyze.strings import int64s, large_strings, numbers, truths
 from searchkit.errors import ConfigError
 from searchkit.types import TermRuns
 
@@ -69,7 +70,7 @@ class TextAnalyzer:
         return TermRuns(*growing.add(cut(texts)), growing.terms)
 
     def terms(self, text: str) -> list[str]:
-        found = self.runs(pa.array([text], type=pa.large_string()))
+        found = self.runs(large_strings([text]))
         return [found.vocabulary[i] for i in found.ids]
 
     def terms_of_chunks(self, chunks: pa.Array) -> pa.ListArray:
@@ -77,12 +78,12 @@ class TextAnalyzer:
         parts = pc.split_pattern(normalise(words(chunks), self.name), " ")
         flat = parts.flatten().dictionary_encode()
         stems = self._stems(flat.dictionary.to_pylist())
-        terms = pa.array(stems, type=pa.large_string()).take(flat.indices)
-        counts, starts = np.diff(parts.offsets.to_numpy()), parts.offsets.to_numpy()
-        kept = terms.is_valid().to_numpy(zero_copy_only=False)
+        terms = large_strings(stems).take(flat.indices)
+        counts, starts = np.diff(numbers(parts.offsets)), numbers(parts.offsets)
+        kept = truths(terms.is_valid())
         running = np.concatenate([[0], np.cumsum(kept)])
         offsets = running[starts - starts[0]] if len(counts) else np.zeros(1, np.int64)
-        return pa.LargeListArray.from_arrays(pa.array(offsets), terms.drop_null())
+        return pa.LargeListArray.from_arrays(int64s(offsets), terms.drop_null())
 
     def _runs_of_few(self, texts: Sequence[str]) -> TermRuns:
         """The same for ASCII texts, where `normalise` has nothing to do."""
@@ -107,7 +108,7 @@ class TextAnalyzer:
     @cached_property
     def _stop(self) -> frozenset[str]:
         """The stop words as words look after normalisation."""
-        spelled = normalise(words(pa.array(sorted(self.stop), type=pa.large_string())), self.name)
+        spelled = normalise(words(large_strings(sorted(self.stop))), self.name)
         return frozenset(spelled.to_pylist())
 
     @cached_property
@@ -118,9 +119,9 @@ class TextAnalyzer:
 def cut(texts: pa.Array) -> Chunks:
     """Texts -> chunks between ASCII spaces. Releases the GIL, so threads may cut side by side."""
     parts = pc.ascii_split_whitespace(strip_markers(texts))
-    starts = parts.offsets.to_numpy().astype(np.int64)
+    starts = numbers(parts.offsets).astype(np.int64)
     encoded = parts.flatten().dictionary_encode()
-    return Chunks(starts - starts[0], encoded.indices.to_numpy(), encoded.dictionary)
+    return Chunks(starts - starts[0], numbers(encoded.indices), encoded.dictionary)
 
 
 class GrowingVocabulary:
@@ -149,7 +150,7 @@ class GrowingVocabulary:
         fresh = np.flatnonzero(ids < 0)
         if len(fresh):
             ids[fresh] = np.arange(len(known), len(known) + len(fresh))
-            self._analyse(dictionary.take(fresh))
+            self._analyse(dictionary.take(int64s(fresh)))
         return ids
 
     def expand(
@@ -168,7 +169,7 @@ class GrowingVocabulary:
         terms = self._analyzer.terms_of_chunks(fresh)
         ids = self._term_ids
         flat = [ids.setdefault(term, len(ids)) for term in terms.values.to_pylist()]
-        offsets = terms.offsets.to_numpy()
+        offsets = numbers(terms.offsets)
         self._starts = np.concatenate([self._starts, self._starts[-1] + offsets[1:]])
         self._flat = np.concatenate([self._flat, np.array(flat, np.int32)])
         first = len(self._chunk_ids)

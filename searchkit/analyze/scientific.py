@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from searchkit.analyze.strings import booleans, int64s, large_strings
+
 LETTERS = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho "
     "sigma tau upsilon phi chi psi omega"
@@ -75,10 +77,10 @@ def strip_markers(texts: pa.Array) -> pa.Array:
     for signs, pattern in _MARKERS:
         marked = _holding(texts, signs)
         if len(marked):
-            bare = pc.replace_substring_regex(texts.take(marked), pattern, " ")
+            bare = pc.replace_substring_regex(texts.take(int64s(marked)), pattern, " ")
             mask = np.zeros(len(texts), np.bool_)
             mask[marked] = True
-            texts = pc.replace_with_mask(texts, pa.array(mask), bare)
+            texts = pc.replace_with_mask(texts, booleans(mask), bare)
     return texts
 
 
@@ -107,7 +109,7 @@ def words(chunks: pa.Array) -> pa.Array:
     odd = pc.match_substring_regex(chunks, r"[^\x00-\x7F]|[\\$^_{}]")
     if pc.any(odd).as_py():
         plain = pc.utf8_normalize(chunks.filter(odd), form="NFKC").to_pylist()
-        mended = pa.array([_untangle(chunk) for chunk in plain], type=pa.large_string())
+        mended = large_strings([_untangle(chunk) for chunk in plain])
         chunks = pc.replace_with_mask(chunks, odd, mended)
     marked = pc.match_substring_regex(chunks, _STEPPED)  # a sixth of the cost of all steps
     part = chunks.filter(marked)

@@ -33,13 +33,13 @@ class Passage:
 
 def mark(texts: Sequence[str], query: str, analyzer: Analyzer) -> list[Passage]:
     """Every text, its white space made single, with the words that hold a term of the query."""
-    import pyarrow as pa
+    from searchkit.analyze.strings import large_strings
 
     plain = [" ".join(text.split()) for text in texts]
     words = [list(_words(text)) for text in plain]
     wanted = set(analyzer.terms(query))
     spelled = [text[a:b] for text, spans in zip(plain, words, strict=True) for a, b in spans]
-    runs = analyzer.runs(pa.array(spelled, pa.large_string()))
+    runs = analyzer.runs(large_strings(spelled))
     said = (
         frozenset(runs.vocabulary[i] for i in runs.ids[start:stop]) & wanted
         for start, stop in pairwise(runs.starts.tolist())

@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from searchkit.analyze.analyzer import TextAnalyzer
+from searchkit.analyze.strings import large_strings
 from searchkit.index.postings import Postings
 from searchkit.retrieve.bm25_formula import BM25Params, Collection, curve, idf, okapi_floor
 from searchkit.types import Mask, Match, Ranking, Rows, Scores
@@ -87,7 +88,7 @@ class BM25Retriever:
 
     def weigh(self, queries: Sequence[str]) -> list[WeightedTerms]:
         """Analyse the queries together and look their terms up once."""
-        starts, ids, vocabulary = self.analyzer.runs(pa.array(queries, pa.large_string()))
+        starts, ids, vocabulary = self.analyzer.runs(large_strings(queries))
         found = self._find(vocabulary)
         dfs = self._dfs(found)
         idfs = np.array([self._idf(int(df)) for df in dfs], np.float64)
