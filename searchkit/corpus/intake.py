@@ -7,13 +7,12 @@ from hashlib import blake2b
 
 from searchkit.corpus.ledger import ReadLedger
 from searchkit.corpus.mojibake import repair
-from searchkit.corpus.rows import BadRow, Fields
+from searchkit.corpus.rows import BadRow, Fields, missing
 from searchkit.corpus.values import id_of, text_of
 from searchkit.types import Doc
 
 ACCEPTED = {"id": ("_id", "id"), "title": ("title",), "text": ("text", "abstract")}
 _DIGEST_BYTES = 12  # two of a billion ids meet with a probability of 1e-11
-_SHOWN = 10  # columns that a message names
 
 
 class Intake:
@@ -62,13 +61,7 @@ class Intake:
     def _missing(self, row: Fields) -> BadRow:
         absent = [ours for ours, names in self._names.items() if _first(names, row) is None]
         ours = next(name for name in absent if name != "title" or self._titled)
-        there = ", ".join(list(row)[:_SHOWN]) or "no column"
-        more = ", ..." if len(row) > _SHOWN else ""
-        why = (
-            f"the {ours} is missing: no column is called {' or '.join(self._names[ours])}. "
-            f"The row has {there}{more}; name one with --column {ours}=NAME"
-        )
-        return BadRow(f"missing {ours}", why)
+        return missing(ours, self._names[ours], row)
 
     def _remember(self, id_: str) -> None:
         digest = blake2b(id_.encode(), digest_size=_DIGEST_BYTES).digest()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 Fields: TypeAlias = dict[str, Any]  # column -> value, in the order of the file
 NUL = b"\0"
 LINE_BYTES = 10_000_000  # a longer line is refused: it is not a document
+_SHOWN = 10  # columns that a message names
 RAW_CHARS = 1000  # of a rejected row that a rejects file keeps
 INVALID_UTF8, NUL_BYTE, TOO_LONG = "invalid UTF-8", "NUL byte", "line too long"
 _FROM_UTF_16 = "This looks like UTF-16: convert it with iconv -f UTF-16 -t UTF-8"
@@ -68,3 +69,14 @@ def decode(line: bytes) -> str:
             cure = "Convert the file to UTF-8, e.g. with iconv -f WINDOWS-1252 -t UTF-8"
         why = f"byte {error.start + 1} (0x{line[error.start]:02x}) is not UTF-8. {cure}"
         raise BadRow(INVALID_UTF8, why) from None
+
+
+def missing(ours: str, accepted: Sequence[str], row: Fields) -> BadRow:
+    """A row without a field of ours, under any of the names that are accepted for it."""
+    there = ", ".join(list(row)[:_SHOWN]) or "no column"
+    more = ", ..." if len(row) > _SHOWN else ""
+    why = (
+        f"the {ours} is missing: no column is called {' or '.join(accepted)}. "
+        f"The row has {there}{more}; name one with --column {ours}=NAME"
+    )
+    return BadRow(f"missing {ours}", why)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TypeAlias
 
 from searchkit.corpus.ledger import ReadLedger
 from searchkit.corpus.mojibake import repair
-from searchkit.corpus.rows import BadRow, Fields
+from searchkit.corpus.rows import BadRow, Fields, missing
 from searchkit.corpus.values import text_of
 from searchkit.errors import ConfigError
 from searchkit.train.recipe import Shape
@@ -40,7 +40,6 @@ ACCEPTED: Mapping[Shape, Mapping[str, tuple[str, ...]]] = {
     "beir": {},  # a folder has fixed names
 }
 _OPTIONAL: Mapping[Shape, tuple[str, ...]] = {"triplets": ("label",)}  # only where it is mapped
-_SHOWN = 10  # columns that a message names
 _QUOTED = 40  # characters of a value that a message quotes
 
 
@@ -121,7 +120,7 @@ class RowReader:
         for ours, accepted in names.items():
             column = next((name for name in accepted if name in row), None)
             if column is None:
-                raise _missing(ours, accepted, row)
+                raise missing(ours, accepted, row)
             held[ours] = column
         return held
 
@@ -154,16 +153,6 @@ class RowReader:
             why = f"label {value:g} is outside 0..1. Scale the labels, e.g. grade / highest grade"
             raise BadRow("label outside 0..1", why)
         return float(value)
-
-
-def _missing(ours: str, accepted: Sequence[str], row: Fields) -> BadRow:
-    there = ", ".join(list(row)[:_SHOWN]) or "no column"
-    more = ", ..." if len(row) > _SHOWN else ""
-    why = (
-        f"the {ours} is missing: no column is called {' or '.join(accepted)}. "
-        f"The row has {there}{more}; name one with --column {ours}=NAME"
-    )
-    return BadRow(f"missing {ours}", why)
 
 
 def _parsed(cell: str) -> object:
