@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from searchkit.evaluate.measures import Evaluation
 
 N_EXACT = 12  # differences up to which all sign patterns are tried
 _BLOCK = 1 << 20  # numbers drawn at once: 8 MB
+Values: TypeAlias = Sequence[float]  # of one system, by query
+Unit: TypeAlias = Literal["queries", "strata"]  # what counts alike in the mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +41,40 @@ def compare(
     bootstrap over queries. The same seed gives the same numbers.
     Source: Smucker, Allan and Carterette, CIKM 2007, doi 10.1145/1321440.1321528.
     """
-    if len(values) != len(baseline) or not len(values):
-        raise ValueError(f"need values for the same queries, got {len(values)}, {len(baseline)}")
-    differences = np.asarray(values, np.float64) - np.asarray(baseline, np.float64)
-    if not np.isfinite(differences).all():
-        raise ValueError("every value must be finite")
-    low, high = _interval(differences, np.random.default_rng([seed, 1]), n_draws)
+    return compare_strata({"": (values, baseline)}, mean_over="queries", n_draws=n_draws, seed=seed)
+
+
+def compare_strata(
+    strata: Mapping[str, tuple[Values, Values]],
+    *,
+    mean_over: Unit,
+    n_draws: int = 10_000,
+    seed: int = 0,
+) -> Comparison:
+    """`compare` over several collections at once: name -> (values, baseline) of its queries.
+
+    mean_over says what the difference is: "queries" is the mean over all of them, so that a large
+    collection counts for much; "strata" is the mean of the collections' means, each of which
+    counts alike. The test swaps names query by query, so every collection keeps its size in every
+    draw; the bootstrap draws as many queries from each as it has. One stratum alone gives what
+    `compare` gives. The order of the strata changes nothing.
+    """
+    if not strata:
+        raise ValueError("need at least one stratum")
+    differences = [_differences(*strata[name]) for name in sorted(strata)]
+    sizes = np.array([len(found) for found in differences])
+    shares = sizes / sizes.sum() if mean_over == "queries" else np.full(len(sizes), 1 / len(sizes))
+    whole = np.concatenate(differences)
+    weighted = whole * np.repeat(shares * sizes.sum() / sizes, sizes)
+    low, high = _interval(differences, shares, np.random.default_rng([seed, 1]), n_draws)
     return Comparison(
-        difference=float(differences.mean()),
+        difference=float(weighted.mean()),
         low=low,
         high=high,
-        p=_p_value(differences[differences != 0], np.random.default_rng([seed, 0]), n_draws),
-        n_queries=len(differences),
-        n_better=int((differences > 0).sum()),
-        n_worse=int((differences < 0).sum()),
+        p=_p_value(weighted[weighted != 0], np.random.default_rng([seed, 0]), n_draws),
+        n_queries=len(whole),
+        n_better=int((whole > 0).sum()),
+        n_worse=int((whole < 0).sum()),
     )
 
 
@@ -67,6 +90,28 @@ def compare_evaluations(
         [baseline.per_query[query][measure] for query in queries],
         seed=seed,
     )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Each p, adjusted for the number of comparisons, in the order given; at most 1.
+
+    Rejecting what lies below a level keeps the chance of any false rejection below that level,
+    whatever the comparisons share. Source: Holm, Scandinavian Journal of Statistics 1979.
+    """
+    adjusted, least = [0.0] * len(p_values), 0.0
+    for n_smaller, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        least = max(least, min(1.0, (len(p_values) - n_smaller) * p_values[place]))
+        adjusted[place] = least
+    return adjusted
+
+
+def _differences(values: Values, baseline: Values) -> NDArray[np.float64]:
+    if len(values) != len(baseline) or not len(values):
+        raise ValueError(f"need values for the same queries, got {len(values)}, {len(baseline)}")
+    differences = np.asarray(values, np.float64) - np.asarray(baseline, np.float64)
+    if not np.isfinite(differences).all():
+        raise ValueError("every value must be finite")
+    return differences
 
 
 def _p_value(
@@ -90,16 +135,25 @@ def _p_value(
 
 
 def _interval(
-    differences: NDArray[np.float64], generator: np.random.Generator, n_draws: int
+    strata: Sequence[NDArray[np.float64]],
+    shares: NDArray[np.float64],
+    generator: np.random.Generator,
+    n_draws: int,
 ) -> tuple[float, float]:
-    n = len(differences)
+    total = np.zeros(n_draws)
+    for differences, share in zip(strata, shares, strict=True):
+        n = len(differences)
 
-    def means(start: int, stop: int) -> NDArray[np.float64]:
-        drawn = differences[generator.integers(0, n, (stop - start, n))]
-        found: NDArray[np.float64] = drawn.mean(axis=1)
-        return found
+        def means(
+            start: int, stop: int, n: int = n, of: NDArray[np.float64] = differences
+        ) -> NDArray[np.float64]:
+            found: NDArray[np.float64] = of[generator.integers(0, n, (stop - start, n))].mean(
+                axis=1
+            )
+            return found
 
-    low, high = np.quantile(_in_blocks(means, n_draws, width=n), [0.025, 0.975])
+        total += share * _in_blocks(means, n_draws, width=n)
+    low, high = np.quantile(total, [0.025, 0.975])
     return float(low), float(high)
 
 
