@@ -71,23 +71,24 @@ def rerank_scored(
     options, found = options or RerankOptions(), []
     for query, ranking in zip(queries, rankings, strict=True):
         head = ranking.head(options.depth)
-        found.append(_combine(head, _raw(query, head, scorer, docs), options.interpolation))
+        found.append(combine(head, _raw(query, head, scorer, docs), options))
         if progress:
             progress(len(found), len(queries))
     return found
 
 
-def _raw(query: str, head: Ranking, scorer: PairScorer, docs: DocLookup) -> Scores:
-    if not len(head):
-        return np.empty(0, np.float32)
-    return scorer.score(query, [scorer.passage(docs[row]) for row, _ in head])
-
-
-def _combine(head: Ranking, raw: Scores, weight: float | None) -> Reranked:
-    ranking = Ranking.top(head.rows, raw, MAX_DEPTH)
+def combine(head: Ranking, raw: Scores, options: RerankOptions) -> Reranked:
+    """The head in its new order. raw: (n,), the scorer's score of each document of the head."""
+    ranking, weight = Ranking.top(head.rows, raw, MAX_DEPTH), options.interpolation
     if weight is not None:
         ranking = convex(
             [head, ranking], MAX_DEPTH, weights=[weight, 1 - weight], normalisers=[min_max] * 2
         )
     by_row = np.argsort(head.rows)
     return Reranked(ranking, raw[by_row[np.searchsorted(head.rows, ranking.rows, sorter=by_row)]])
+
+
+def _raw(query: str, head: Ranking, scorer: PairScorer, docs: DocLookup) -> Scores:
+    if not len(head):
+        return np.empty(0, np.float32)
+    return scorer.score(query, [scorer.passage(docs[row]) for row, _ in head])
