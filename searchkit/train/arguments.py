@@ -9,6 +9,7 @@ from searchkit.train.evaluators import best_metric
 from searchkit.train.plan import Plan
 from searchkit.train.recipe import Recipe
 
+_HEAD = r"(^|\.)(pooler|classifier)\."  # of a sequence classifier, by parameter name
 _KEPT = 2  # checkpoints: the newest and the best, or the one before
 
 
@@ -30,6 +31,7 @@ def arguments(
         "num_train_epochs": recipe.epochs,
         "max_steps": recipe.max_steps,
         "learning_rate": recipe.learning_rate,
+        "learning_rate_mapping": {_HEAD: head} if (head := recipe.head_learning_rate) else None,
         "warmup_steps": plan.warmup_steps,
         "weight_decay": recipe.weight_decay,
         "lr_scheduler_type": recipe.scheduler,

@@ -19,7 +19,9 @@ class ArrowFile:
     """An Arrow stream that is written as examples come; memory holds one batch of them."""
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        kinds = [pa.float32() if name == "label" else pa.large_string() for name in columns]
+        kinds = [
+            pa.float32() if name in ("label", "first") else pa.large_string() for name in columns
+        ]
         self.schema = pa.schema(list(zip(columns, kinds, strict=True)))
         self._digest = hashlib.sha256(orjson.dumps(list(columns)))
         self._rows: list[Example] = []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import EarlyStoppingCallback, PrinterCallback
 
+from searchkit.errors import ConfigError
 from searchkit.train import bi_encoder, cross_encoder
 from searchkit.train.evaluators import evaluator_of
 from searchkit.train.lists import as_lists
@@ -39,6 +40,11 @@ def feed_of(recipe: Recipe, train: Examples, dev: Examples | None, folder: Path)
 
     def data(examples: Examples) -> datasets.Dataset:
         if recipe.loss != "listwise":
+            if "first" in examples.data.column_names:
+                raise ConfigError(
+                    f"only the loss listwise adds first-stage scores, not {recipe.loss}. "
+                    "Leave the column first unmapped."
+                )
             return examples.data
         return as_lists(examples, folder / f"lists-{examples.sha256[:16]}.arrow")
 

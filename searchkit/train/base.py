@@ -44,6 +44,7 @@ def open_base(recipe: Recipe, *, device: str = "cpu", fetch: bool = True) -> Tra
         if recipe.layers:
             keep_layers(model.transformers_model, recipe.layers, name=spec.name)
         model.max_seq_length = min(recipe.max_tokens, n_positions(model.transformers_model))
+        _adjust(model.transformers_model, recipe)
         if recipe.lora:
             from searchkit.train.lora import add_lora
 
@@ -87,6 +88,20 @@ def keep_layers(model: PreTrainedModel, kept: Sequence[int], *, name: str) -> No
     model.config.num_hidden_layers = len(kept)
     if types := getattr(model.config, "layer_types", None):
         model.config.layer_types = [types[n] for n in kept]
+
+
+def _adjust(model: PreTrainedModel, recipe: Recipe) -> None:
+    """Dropout and frozen embeddings, in place."""
+    if recipe.dropout >= 0:
+        from torch.nn import Dropout
+
+        for module in model.modules():
+            if isinstance(module, Dropout):
+                module.p = recipe.dropout
+    if recipe.frozen_embeddings:
+        for path, parameter in model.named_parameters():
+            if ".embeddings." in f".{path}":
+                parameter.requires_grad_(False)
 
 
 def n_parameters(model: Trainable, *, trainable: bool = False) -> int:

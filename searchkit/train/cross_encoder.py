@@ -17,10 +17,12 @@ def loss_of(recipe: Recipe, model: Any) -> Any:  # noqa: ANN401 - torch modules
     * margin-mse: squared difference of the margins of model and teacher. Source: Hofstaetter and
       others, 2020, arXiv:2010.02666.
     * listwise: cross-entropy of the softmax over a query's documents with that of its labels
-      (ListNet). Source: Cao and others, ICML 2007, doi 10.1145/1273496.1273513.
+      (ListNet), over the first stage's scores where the data hold them: see `Listwise`.
     """
     import torch
     from sentence_transformers.cross_encoder import losses
+
+    from searchkit.train.listwise import Listwise
 
     given = dict(recipe.loss_args)
     activations = {"identity": torch.nn.Identity, "sigmoid": torch.nn.Sigmoid}
@@ -32,7 +34,7 @@ def loss_of(recipe: Recipe, model: Any) -> Any:  # noqa: ANN401 - torch modules
         "multiple-negatives": losses.MultipleNegativesRankingLoss,
         "bce": losses.BinaryCrossEntropyLoss,
         "margin-mse": losses.MarginMSELoss,
-        "listwise": losses.ListNetLoss,
+        "listwise": Listwise,
     }
     return classes[recipe.loss](model, **given)
 

@@ -51,7 +51,7 @@ class Examples:
 
     data: mapped from the disk, never loaded whole. Its columns: triplets have query, positive,
     negative (and label, the margin to learn, where one is mapped); pairs sentence_0, sentence_1;
-    all others query, document, label (0..1).
+    all others query, document, label (0..1), and first, the first stage's score, where mapped.
     """
 
     data: datasets.Dataset
@@ -100,6 +100,7 @@ def read_examples(
     cache: Path,
     fix_text: bool = False,
     template: str = PLAIN,
+    ids: tuple[str, ...] = (),
     progress: Progress | None = None,
 ) -> Examples:
     """The examples of all sources, one after another, written once into the cache folder.
@@ -107,7 +108,8 @@ def read_examples(
     A source is a file (`.jsonl`, `.csv`, `.tsv`, each also `.gz`, or `.parquet`), for shape beir
     a folder `FOLDER[@SPLIT]`, or `hf:NAME[:CONFIG][@SPLIT]`; the split is train where none is
     named. columns: our name (see `shapes.ACCEPTED`) -> the column of the files. template: how a
-    document of a BEIR folder is written. Files that did not change, and hub data sets, are taken
+    document of a BEIR folder is written. ids: columns of triplets or labelled pairs that are kept
+    after ours, such as positive_id. Files that did not change, and hub data sets, are taken
     from the cache the next time. Memory holds a batch of rows, for beir the judged documents.
 
     CorpusError, with file, row and reason: what cannot be read, a missing column, a label outside
@@ -116,7 +118,9 @@ def read_examples(
     if on_error not in ("stop", "skip"):
         raise ConfigError(f"on_error is stop or skip, not {on_error!r}")
     mapped, ledger = own_names(shape, columns), ReadLedger()
-    options = FeedOptions(shape=shape, columns=mapped, fix_text=fix_text, template=template)
+    options = FeedOptions(
+        shape=shape, columns=mapped, fix_text=fix_text, template=template, ids=ids
+    )
     feeds = find_feeds(sources, options, ledger=ledger)
     key = [FORMAT, asdict(options), on_error, [feed.identity for feed in feeds]]
     name = hashlib.sha256(orjson.dumps(key, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
@@ -124,7 +128,7 @@ def read_examples(
     counts = _cached(path)
     if counts is None:
         reading = _Reading(feeds, ledger, skips=on_error == "skip", progress=progress)
-        counts = reading.write(path, outputs(shape, mapped))
+        counts = reading.write(path, (*outputs(shape, mapped), *ids))
     return Examples(_mapped(path), shape, ", ".join(sources), counts)
 
 
@@ -140,13 +144,13 @@ class _Reading:
 
     def write(self, path: Path, columns: Sequence[str]) -> Counts:
         """The file is there whole or not at all; its counts follow it and make it valid."""
-        n_rows, n_positive, labelled = 0, 0, columns[-1] == "label" and len(columns) == 3
+        n_rows, n_positive, labelled = 0, 0, "document" in columns
         with replaced_by(path) as draft:
             with ArrowFile(draft, columns) as file:
                 for found in self._examples():
                     file.add(found)
                     n_rows += len(found)
-                    n_positive += sum(example[-1] > 0 for example in found) if labelled else 0  # type: ignore[operator]
+                    n_positive += sum(example[2] > 0 for example in found) if labelled else 0  # type: ignore[operator]
                 sha256 = file.finish()
             if not n_rows:
                 raise self._nothing()

@@ -15,14 +15,11 @@ from searchkit.errors import ConfigError
 if TYPE_CHECKING:
     from searchkit.train.examples import Examples
 
-Lists: TypeAlias = tuple[str, list[str], list[float]]  # query, documents, labels
-_SCHEMA = pa.schema(
-    [
-        ("query", pa.string()),
-        ("documents", pa.list_(pa.string())),
-        ("label", pa.list_(pa.float64())),
-    ]
-)
+# query, documents, and for each its label or its label and the first stage's score
+Lists: TypeAlias = tuple[str, list[str], list[Any]]
+_TEXTS = [("query", pa.string()), ("documents", pa.list_(pa.string()))]
+_PLAIN = pa.schema([*_TEXTS, ("label", pa.list_(pa.float64()))])
+_SCORED = pa.schema([*_TEXTS, ("label", pa.list_(pa.list_(pa.float64())))])
 _BATCH = 1000  # queries written at a time
 
 
@@ -35,17 +32,17 @@ def as_lists(examples: Examples, path: Path) -> Any:  # noqa: ANN401 - a dataset
     """
     import datasets
 
-    longest = 0
+    longest, schema = 0, _SCORED if "first" in examples.data.column_names else _PLAIN
     with replaced_by(path) as draft, pa.OSFile(str(draft), "wb") as sink:  # noqa: SIM117
-        with pa.ipc.new_stream(sink, _SCHEMA) as writer:
+        with pa.ipc.new_stream(sink, schema) as writer:
             batch: list[Lists] = []
             for found in _grouped(examples):
                 longest = max(longest, len(found[1]))
                 batch.append(found)
                 if len(batch) == _BATCH:
-                    writer.write_batch(_arrow(batch))
+                    writer.write_batch(_arrow(batch, schema))
                     batch = []
-            writer.write_batch(_arrow(batch))
+            writer.write_batch(_arrow(batch, schema))
     if longest < 2:
         raise ConfigError(
             f"{examples.source}: no query has two documents in rows that follow each other, and "
@@ -56,19 +53,21 @@ def as_lists(examples: Examples, path: Path) -> Any:  # noqa: ANN401 - a dataset
 
 def _grouped(examples: Examples) -> Iterator[Lists]:
     for query, rows in groupby(examples.data, key=lambda row: row["query"]):
-        documents: dict[str, float] = {}  # a positive may stand in several triplets
+        documents: dict[str, Any] = {}  # a positive may stand in several triplets
         for row in rows:
             if "positive" in row:
                 documents.setdefault(row["positive"], 1.0)
                 documents.setdefault(row["negative"], 0.0)
             else:
-                documents.setdefault(row["document"], float(row["label"]))
+                label = float(row["label"])
+                scored = [label, row["first"]] if "first" in row else label
+                documents.setdefault(row["document"], scored)
         yield query, list(documents), list(documents.values())
 
 
-def _arrow(batch: list[Lists]) -> pa.RecordBatch:
+def _arrow(batch: list[Lists], schema: pa.Schema) -> pa.RecordBatch:
     columns = zip(*batch, strict=True) if batch else ([], [], [])
     return pa.RecordBatch.from_arrays(
-        [pa.array(list(column), kind.type) for column, kind in zip(columns, _SCHEMA, strict=True)],
-        schema=_SCHEMA,
+        [pa.array(list(column), kind.type) for column, kind in zip(columns, schema, strict=True)],
+        schema=schema,
     )

@@ -44,11 +44,14 @@ class Recipe:
     pooling: Pooling = "mean"  # of a bi-encoder's base that has no pooling of its own
     layers: tuple[int, ...] = ()  # of the base that are kept, counted from 0; empty: all
     lora: int = 0  # rank of the adapter; 0: all weights are trained
+    frozen_embeddings: bool = False  # the token table stays as it is in the base
+    dropout: float = -1.0  # of every layer that has one; below 0: as in the base
     batch_size: int
     eval_batch_size: int = 0  # 0: as batch_size
     epochs: float
     max_steps: int = -1  # above 0 it replaces epochs
     learning_rate: float = 5e-5
+    head_learning_rate: float = 0.0  # of pooler and classifier, which may be new; 0: the same
     warmup_steps: int = 0
     warmup_ratio: float = 0.0  # of all steps
     weight_decay: float = 0.0

@@ -18,7 +18,7 @@ LOSSES: Mapping[str, Mapping[str, frozenset[str]]] = {
     },
     "bce": {"cross-encoder": frozenset({"activation", "pos_weight"})},
     "margin-mse": {"bi-encoder": frozenset(), "cross-encoder": frozenset({"activation"})},
-    "listwise": {"cross-encoder": frozenset({"activation"})},
+    "listwise": {"cross-encoder": frozenset({"activation", "temperature", "first_weight"})},
 }
 ACTIVATIONS = ("identity", "sigmoid")
 _PAIRED = ("triplets", "pairs")  # shapes without a label
@@ -31,6 +31,7 @@ _RANGES: dict[str, tuple[float, float]] = {  # both ends belong to it
     "eval_batch_size": (0, 1_000_000),
     "epochs": (0.000001, 1_000_000),
     "learning_rate": (1e-12, 1.0),
+    "head_learning_rate": (0.0, 1.0),
     "warmup_steps": (0, 1_000_000_000),
     "warmup_ratio": (0.0, 0.99),
     "weight_decay": (0.0, 1.0),
@@ -40,6 +41,7 @@ _RANGES: dict[str, tuple[float, float]] = {  # both ends belong to it
     "evaluate_every": (0, 1_000_000_000),
     "patience": (0, 1_000_000),
     "log_every": (1, 1_000_000_000),
+    "dropout": (-1.0, 0.9),
 }
 
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from searchkit.corpus.ledger import ReadLedger
 from searchkit.corpus.mojibake import repair
 from searchkit.corpus.rows import BadRow, Fields, missing
-from searchkit.corpus.values import text_of
+from searchkit.corpus.values import id_of, text_of
 from searchkit.errors import ConfigError
 from searchkit.train.recipe import Shape
 
@@ -39,15 +39,20 @@ ACCEPTED: Mapping[Shape, Mapping[str, tuple[str, ...]]] = {
     },
     "beir": {},  # a folder has fixed names
 }
-_OPTIONAL: Mapping[Shape, tuple[str, ...]] = {"triplets": ("label",)}  # only where it is mapped
+_OPTIONAL: Mapping[Shape, tuple[str, ...]] = {  # only where they are mapped
+    "triplets": ("label",),  # the margin to learn
+    "labelled": ("first",),  # the first stage's score
+}
 _QUOTED = 40  # characters of a value that a message quotes
 
 
 def outputs(shape: Shape, columns: Mapping[str, str]) -> tuple[str, ...]:
-    """Columns of the examples: of triplets with a mapped label, their margin is the last."""
+    """Columns of the examples, with the optional one last where it is mapped."""
     if shape == "triplets":
         label = ("label",) if "label" in columns else ()
         return ("query", "positive", "negative", *label)
+    if shape == "labelled" and "first" in columns:
+        return (*LABELLED, "first")
     return ("sentence_0", "sentence_1") if shape == "pairs" else LABELLED
 
 
@@ -73,7 +78,8 @@ class RowReader:
     """Makes examples of rows.
 
     columns: our name -> the column that holds it, from `own_names`. cells: values are strings of
-    a table, so that a label is spelled and a list is written as JSON.
+    a table, so that a label is spelled and a list is written as JSON. ids: columns that come last
+    as they are; of triplets and labelled pairs only.
     """
 
     shape: Shape
@@ -81,6 +87,7 @@ class RowReader:
     ledger: ReadLedger
     cells: bool = False
     fix_text: bool = False
+    ids: tuple[str, ...] = ()
 
     def examples(self, row: Fields) -> list[Example]:
         """One example, or as many as a row of lists flattens to; BadRow where it breaks shape."""
@@ -95,12 +102,7 @@ class RowReader:
             if not found:
                 raise BadRow("no document", "both lists are empty. Remove the row")
             return [(query, document, label) for document, label in found]
-        return [
-            tuple(
-                self._label(row, column) if ours == "label" else self._text(row, column)
-                for ours, column in held.items()
-            )
-        ]
+        return [tuple(self._value(ours, row, column) for ours, column in held.items())]
 
     def sound(self, text: str) -> str:
         """The text, counted where it was decoded with a wrong code page, mended where wanted."""
@@ -115,7 +117,7 @@ class RowReader:
     def _held(self, row: Fields) -> dict[str, str]:
         """Our column -> the row's, in the order of the examples."""
         wanted = {ours: (column,) for ours, column in self.columns.items()}
-        names = {**ACCEPTED[self.shape], **wanted}
+        names = {**ACCEPTED[self.shape], **wanted, **{name: (name,) for name in self.ids}}
         held = {}
         for ours, accepted in names.items():
             column = next((name for name in accepted if name in row), None)
@@ -123,6 +125,13 @@ class RowReader:
                 raise missing(ours, accepted, row)
             held[ours] = column
         return held
+
+    def _value(self, ours: str, row: Fields, column: str) -> str | float:
+        if ours in self.ids:
+            return id_of(row[column])
+        if ours in ("label", "first"):
+            return self._number(ours, row, column)
+        return self._text(row, column)
 
     def _text(self, row: Fields, column: str) -> str:
         text = text_of(row[column], column)
@@ -139,14 +148,14 @@ class RowReader:
             raise BadRow("not a list", why)
         return [self._text({column: value}, column) for value in values]
 
-    def _label(self, row: Fields, column: str) -> float:
+    def _number(self, ours: str, row: Fields, column: str) -> float:
         value = row[column]
         if self.cells and isinstance(value, str):
-            value = _number(value)
+            value = _parsed_number(value)
         if not isinstance(value, (int, float)):
             why = f"column {column!r} holds {_quote(row[column])}. Write a number"
             raise BadRow("no label", why)
-        if self.shape == "triplets":  # the margin that a student learns has no bounds
+        if self.shape == "triplets" or ours == "first":  # margins and scores have no bounds
             if not math.isfinite(value):
                 raise BadRow("no label", f"column {column!r} holds {value}. Write a finite number")
         elif not 0 <= value <= 1:
@@ -162,7 +171,7 @@ def _parsed(cell: str) -> object:
         return cell
 
 
-def _number(cell: str) -> float | str:
+def _parsed_number(cell: str) -> float | str:
     try:
         return float(cell)
     except ValueError:
