@@ -14,14 +14,16 @@ from searchkit.cli.sizes import count, spell_bytes, spell_seconds
 from searchkit.corpus.estimate import estimate
 from searchkit.corpus.read import ReadLedger, read_docs
 from searchkit.encode import split
+from searchkit.index.vectors import VectorConfig
 from searchkit.models.encoder import open_encoder
+from searchkit.protocols import Encoder
 from searchkit.search.api import IndexOptions
 from searchkit.types import Doc
 
 _LEXICAL_BYTES_S = 20e6  # read, stored, analysed and inverted on two cores
 _LEXICAL_BYTES = 1.9  # on the disk for each byte read: stored documents and postings
-_LONG = 2_000  # documents from which a probe of the encoder is worth its seconds
-_PROBE_DOCS = 256
+LONG = 2_000  # documents from which a probe of the encoder is worth its seconds
+PROBE_DOCS = 256
 _PROBE_BATCH = 16
 _PROBE_S = 1.5
 
@@ -52,7 +54,7 @@ def forecast(
     vector_bytes = 0.0
     for name in encoders:
         rate = _ROUGH
-        if size.n_docs >= _LONG:
+        if size.n_docs >= LONG:
             rate = probe(name, corpus, options)
             said += f", {name} encodes {rate.docs_s:,.0f} documents/s here"
         time_s += _LOADING_S + size.n_docs / rate.docs_s
@@ -70,22 +72,23 @@ def forecast(
 
 
 def probe(name: str, corpus: Sequence[str], options: IndexOptions) -> Rate:
-    """Encode the first documents for a second or two. Loads the encoder."""
+    """Encode the first documents of a corpus for a second or two. Loads the encoder."""
     encoder = open_encoder(name, options=options.encoder)
     reading = replace(options.read, rejects=None)
-    docs = list(islice(read_docs(corpus, reading, ledger=ReadLedger()), _PROBE_DOCS))
+    docs = list(islice(read_docs(corpus, reading, ledger=ReadLedger()), PROBE_DOCS))
+    return rate_of(encoder, docs, options.vectors)
+
+
+def rate_of(encoder: Encoder, docs: Sequence[Doc], config: VectorConfig) -> Rate:
+    """What an encoder does here, over as many of the documents as a second or two allow."""
     encoder.encode_docs([encoder.passage(docs[0])])  # the first call pays for what it sets up
     begin, n_docs, n_vectors = perf_counter(), 0, 0
     while n_docs < len(docs) and perf_counter() - begin < _PROBE_S:
-        batch: list[Doc] = docs[n_docs : n_docs + _PROBE_BATCH]
-        texts = [
-            text
-            for passages in split(batch, options.vectors.passages, encoder)
-            for text in passages
-        ]
+        batch = docs[n_docs : n_docs + _PROBE_BATCH]
+        texts = [text for of_doc in split(batch, config.passages, encoder) for text in of_doc]
         encoder.encode_docs(texts)
         n_docs, n_vectors = n_docs + len(batch), n_vectors + len(texts)
-    n_bytes = n_vectors * encoder.dim * (2 if options.vectors.dtype == "float16" else 4)
+    n_bytes = n_vectors * encoder.dim * (2 if config.dtype == "float16" else 4)
     return Rate(n_docs / (perf_counter() - begin), n_bytes / n_docs)
 
 

@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from searchkit.cli import (
     demo,
     doctor,
+    encoder,
     export,
     index,
     info,
@@ -44,6 +45,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "info": info.info,
     "verify": verify.verify,
     "export": export.export,
+    "encoder": encoder.encoder,
     "mine": mine.mine,
     "train": train.train,
     "recipes": recipes.recipes,

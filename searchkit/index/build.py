@@ -17,8 +17,7 @@ from searchkit.index import disk, stamps
 from searchkit.index import generation as generations
 from searchkit.index.ann import AnnKind
 from searchkit.index.collect import collect
-from searchkit.index.dense_parts import DenseChoice, dense_parts
-from searchkit.index.docs import DocStore
+from searchkit.index.dense_parts import DenseChoice, dense_parts, records
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Generation, Segment
 from searchkit.index.lexical import SEGMENT_DOCS, Inverted
@@ -28,7 +27,6 @@ from searchkit.types import Doc
 
 Watch: TypeAlias = Callable[[str], Progress]  # name of a phase -> who is told how far it is
 
-_SAMPLED_DOCS = 256  # read to see whether an encoder knows the words of a corpus
 PACKAGES = ("searchkit", "numpy", "pyarrow", "PyStemmer", "stop-words", "torch", "faiss-cpu")
 
 
@@ -67,11 +65,11 @@ def build_index(
             if not segments:
                 raise CorpusError(out, None, "the corpus holds no document to index")
             fresh = Generation(
-                number=_next_number(out),
+                number=generations.next_number(out),
                 segments=tuple(_with_vectors(drafts, segments, config, watch)),
-                encoders=_records(out, segments[0], config),
+                encoders=records(out, segments[0], config.dense),
                 ledger=dict(ledger()),
-                versions=_versions(),
+                versions=versions(),
                 written=datetime.now(UTC).isoformat(timespec="seconds"),
             )
             generations.commit(out, fresh)
@@ -168,18 +166,8 @@ def _with_vectors(
         yield replace(segment, parts=segment.parts + parts)
 
 
-def _records(out: Path, first: Segment, config: BuildConfig) -> tuple[dict[str, Any], ...]:
-    docs = islice(DocStore(out / first.folder), _SAMPLED_DOCS)
-    sample = [f"{doc.title} {doc.text}"[:2000] for doc in docs]
-    return tuple(choice.record(sample) for choice in config.dense)
-
-
-def _next_number(out: Path) -> int:
-    taken = [int(path.stem) for path in (out / "generations").glob("[0-9]*.json")]
-    return max(taken, default=0) + 1
-
-
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The packages that shape an index, where they are installed."""
     return {package: version(package) for package in PACKAGES if _is_there(package)}
 
 

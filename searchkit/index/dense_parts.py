@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from searchkit.index.ann import AnnKind, StoredKind, choose_kind, write_ann
@@ -12,6 +14,8 @@ from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Part, Segment
 from searchkit.index.vectors import VectorConfig, open_vectors, write_vectors
 from searchkit.protocols import Encoder, Progress
+
+_SAMPLED_DOCS = 256  # read to see whether an encoder knows the words of a corpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,15 @@ class DenseChoice:
             "options": dict(self.options),
             **asdict(self.vectors),
         }
+
+
+def records(
+    index: Path, first: Segment, choices: Sequence[DenseChoice]
+) -> tuple[dict[str, Any], ...]:
+    """What a generation remembers of each encoder; the first segment shows what they read."""
+    docs = islice(DocStore(index / first.folder), _SAMPLED_DOCS)
+    sample = [f"{doc.title} {doc.text}"[:2000] for doc in docs]
+    return tuple(choice.record(sample) for choice in choices)
 
 
 def dense_parts(

@@ -91,6 +91,12 @@ def path_of(index: Path, number: int) -> Path:
     return index / "generations" / f"{number:06d}.json"
 
 
+def next_number(index: Path) -> int:
+    """A number above that of every generation that lies there, live or held."""
+    taken = [int(path.stem) for path in (index / "generations").glob("[0-9]*.json")]
+    return max(taken, default=0) + 1
+
+
 def exists(index: Path) -> bool:
     return (index / CURRENT).is_file()
 

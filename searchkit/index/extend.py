@@ -1,0 +1,117 @@
+"""An index and one encoder more, or one less -> a new generation; no other part is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from searchkit.errors import ConfigError
+from searchkit.index import disk, stamps
+from searchkit.index import generation as generations
+from searchkit.index.ann import AnnKind
+from searchkit.index.build import Watch, versions
+from searchkit.index.collect import collect
+from searchkit.index.dense_parts import DenseChoice, dense_parts, records
+from searchkit.index.drafts import Drafts
+from searchkit.index.generation import Generation, Segment
+from searchkit.index.lock import writing
+
+
+def add_encoder(
+    index: Path,
+    choice: DenseChoice,
+    *,
+    ann: AnnKind = "auto",
+    pipeline: Mapping[str, Any] | None = None,
+    watch: Watch = lambda phase: lambda done, total: None,
+) -> Generation:
+    """Encode every document with one encoder more, and return what was committed.
+
+    The index ranks as if it had been built with its encoders and then this one. pipeline: takes
+    the place of the promoted one in the same commit; None leaves it. Interrupted at any instant
+    it leaves the index as it was; vectors encoded so far are kept, and the same call takes them
+    up again. ConfigError where the index has vectors of an encoder of this name.
+    """
+    with _changing(index) as (live, drafts):
+        _refuse_known(index, live, choice)
+        fresh = replace(
+            live,
+            number=generations.next_number(index),
+            segments=tuple(_extended(drafts, live, choice, ann=ann, watch=watch)),
+            encoders=(*live.encoders, *records(index, live.segments[0], [choice])),
+            pipeline=dict(pipeline) if pipeline is not None else live.pipeline,
+            versions=versions(),
+            written=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        generations.commit(index, fresh)
+        collect(index, keep=fresh)
+        drafts.clear_shards()
+    stamps.check(index, fresh)
+    return fresh
+
+
+def drop_encoder(index: Path, name: str) -> Generation:
+    """Remove an encoder's vectors, and return what was committed.
+
+    A promoted pipeline that searches with it goes as well: the index runs the factory's then.
+    ConfigError where the index has no such encoder.
+    """
+    with _changing(index) as (live, _):
+        known = [record["name"] for record in live.encoders]
+        if name not in known:
+            held = f"It has {', '.join(known)}." if known else "It has none."
+            raise ConfigError(f"{index} has no vectors of {name}. {held}")
+        fresh = replace(
+            live,
+            number=generations.next_number(index),
+            segments=tuple(_without(segment, name) for segment in live.segments),
+            encoders=tuple(record for record in live.encoders if record["name"] != name),
+            pipeline=None if uses(live.pipeline, name) else live.pipeline,
+            written=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        generations.commit(index, fresh)
+        collect(index, keep=fresh)
+    return fresh
+
+
+def uses(pipeline: Mapping[str, Any] | None, encoder: str) -> bool:
+    """Whether a stored pipeline searches with the encoder of this name."""
+    return pipeline is not None and encoder in pipeline.get("encoders", ())
+
+
+@contextmanager
+def _changing(index: Path) -> Iterator[tuple[Generation, Drafts]]:
+    """The live generation, checked and ours alone to follow."""
+    generations.read(index)  # or the lock would make a folder where there is no index
+    with disk.storage_errors(index), writing(index), Drafts(index) as drafts:
+        live = generations.read(index)
+        stamps.check(index, live)
+        yield live, drafts
+
+
+def _refuse_known(index: Path, live: Generation, choice: DenseChoice) -> None:
+    name = choice.encoder.name
+    for record in live.encoders:
+        if record["name"] == name:
+            same = record["fingerprint"] == choice.encoder.fingerprint
+            what = "" if same else "another state of "
+            cure = f"Drop them first: searchkit encoder drop {index} {name}"
+            raise ConfigError(f"{index} has vectors of {what}{name} already. {cure}")
+
+
+def _extended(
+    drafts: Drafts, live: Generation, choice: DenseChoice, *, ann: AnnKind, watch: Watch
+) -> Iterator[Segment]:
+    for n, segment in enumerate(live.segments):
+        parts = dense_parts(drafts, segment, number=n, choices=[choice], ann=ann, watch=watch)
+        yield replace(segment, parts=segment.parts + parts)
+
+
+def _without(segment: Segment, encoder: str) -> Segment:
+    """Parts that are no encoder's, such as postings, name none in their configuration."""
+    kept = tuple(part for part in segment.parts if part.config.get("encoder") != encoder)
+    return replace(segment, parts=kept)
