@@ -71,10 +71,17 @@ def rerank_scored(
     options, found = options or RerankOptions(), []
     for query, ranking in zip(queries, rankings, strict=True):
         head = ranking.head(options.depth)
-        found.append(combine(head, _raw(query, head, scorer, docs), options))
+        found.append(combine(head, raw_scores(query, head, scorer, docs), options))
         if progress:
             progress(len(found), len(queries))
     return found
+
+
+def raw_scores(query: str, head: Ranking, scorer: PairScorer, docs: DocLookup) -> Scores:
+    """The scorer's own score of each document of the head: (n,) float32, in its order."""
+    if not len(head):
+        return np.empty(0, np.float32)
+    return scorer.score(query, [scorer.passage(docs[row]) for row, _ in head])
 
 
 def combine(head: Ranking, raw: Scores, options: RerankOptions) -> Reranked:
@@ -86,9 +93,3 @@ def combine(head: Ranking, raw: Scores, options: RerankOptions) -> Reranked:
         )
     by_row = np.argsort(head.rows)
     return Reranked(ranking, raw[by_row[np.searchsorted(head.rows, ranking.rows, sorter=by_row)]])
-
-
-def _raw(query: str, head: Ranking, scorer: PairScorer, docs: DocLookup) -> Scores:
-    if not len(head):
-        return np.empty(0, np.float32)
-    return scorer.score(query, [scorer.passage(docs[row]) for row, _ in head])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from searchkit.corpus.read import ReadLedger, ReadOptions, read_docs
-from searchkit.errors import ModelMismatch
+from searchkit.errors import ModelError, ModelMismatch
 from searchkit.index.ann import AnnKind
 from searchkit.index.build import BuildConfig, Watch, build_index
 from searchkit.index.dense_parts import DenseChoice
@@ -99,7 +99,8 @@ def _assemble(index: Index, options: OpenOptions) -> Searcher:
     }
     for record in index.generation.encoders:
         retrievers[record["name"]] = Lazy(partial(_dense_retriever, index, record, options))
-    scorer = Lazy(lambda: _scorer(reranker, options)) if reranker else None
+    promoted = pipeline if options.reranker == AUTO else None
+    scorer = Lazy(lambda: _scorer(reranker, options, index, promoted)) if reranker else None
     pipeline = replace(pipeline, reranker=reranker)
     return Searcher(index, Stages(pipeline, retrievers, scorer, index))
 
@@ -151,8 +152,18 @@ def _dense_retriever(index: Index, record: dict[str, Any], options: OpenOptions)
     return DenseRetriever(encoder, parts)
 
 
-def _scorer(name: str, options: OpenOptions) -> PairScorer:
+def _scorer(name: str, options: OpenOptions, index: Index, promoted: Pipeline | None) -> PairScorer:
     from searchkit.models.cross_encoder import CrossEncoderOptions, open_cross_encoder
 
+    fingerprint = promoted.reranker_fingerprint if promoted else ""
+    cure = "Bring it back, promote another, or search without it: --reranker none."
+    if fingerprint and Path(name).is_absolute() and not Path(name).is_dir():
+        raise ModelError(f"{name}, which was promoted into {index.path}, is not there. {cure}")
     wanted = CrossEncoderOptions(device=options.device, trust_remote_code=options.trust_remote_code)
-    return open_cross_encoder(name, options=wanted)
+    scorer = open_cross_encoder(name, options=wanted)
+    if fingerprint and scorer.fingerprint != fingerprint:
+        raise ModelMismatch(
+            f"{name} is not what was promoted into {index.path}: its weights, tokenizer or "
+            f"settings have changed. {cure}"
+        )
+    return scorer

@@ -27,6 +27,7 @@ class Pipeline:
     depth: int = FACTORY_DEPTH  # candidates of each retriever; no result depends on the k shown
     fusion: Fusion = field(default_factory=Fusion)
     reranker: str | None = None  # alias, folder or hub name
+    reranker_fingerprint: str = ""  # of the one that was promoted; "" takes it as it is
     rerank: RerankOptions = field(default_factory=RerankOptions)
     why: str = ""  # one sentence: who chose it, on what evidence
 
