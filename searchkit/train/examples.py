@@ -91,7 +91,7 @@ class Examples:
         return found
 
 
-def read_examples(
+def read_examples(  # noqa: PLR0913 - each says one thing about how files are read
     sources: Sequence[str],
     shape: Shape,
     *,

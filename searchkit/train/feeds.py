@@ -39,6 +39,7 @@ class FeedOptions:
     columns: Mapping[str, str]  # from `shapes.own_names`
     fix_text: bool
     template: str  # of a BEIR document
+    ids: tuple[str, ...] = ()  # columns of ids that are carried along
 
 
 def find_feeds(sources: Sequence[str], options: FeedOptions, *, ledger: ReadLedger) -> list[Feed]:
@@ -71,7 +72,12 @@ def _file(name: str, options: FeedOptions, ledger: ReadLedger) -> Feed:
     source = _source(name)
     cells = source.kind in DELIMITERS
     reader = RowReader(
-        options.shape, options.columns, ledger, cells=cells, fix_text=options.fix_text
+        options.shape,
+        options.columns,
+        ledger,
+        cells=cells,
+        fix_text=options.fix_text,
+        ids=options.ids,
     )
     return Feed(shown(source.where), _identity(source), lambda: _examples(source, reader, ledger))
 
