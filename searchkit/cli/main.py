@@ -25,6 +25,7 @@ from searchkit.cli import (
     repl,
     run,
     search,
+    teach,
     train,
     verify,
 )
@@ -47,6 +48,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "export": export.export,
     "encoder": encoder.encoder,
     "mine": mine.mine,
+    "teach": teach.teach,
     "train": train.train,
     "recipes": recipes.recipes,
     "models": models.models,
