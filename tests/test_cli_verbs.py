@@ -254,3 +254,35 @@ def test_models_and_doctor_give_a_line_each(index):
     findings = [json.loads(line) for line in invoke("doctor", "--json").stdout.splitlines()]
     assert {"python", "faiss", "torch", "home"} <= {finding["subject"] for finding in findings}
     assert all(finding["is_sound"] or finding["cure"] for finding in findings)
+
+
+def test_models_tells_all_about_one_and_exports_it(tmp_path):
+    facts = json.loads(invoke("models", "show", "minilm", "--json").stdout)
+    assert (facts["licence"], facts["dimensions"], facts["parameters"]) == (
+        "apache-2.0",
+        384,
+        22_713_216,
+    )
+    assert "ms_marco" in facts["trained_on"]
+    absent = json.loads(invoke("models", "show", "tinybert", "--json").stdout)
+    assert (absent["where"], "parameters" in absent) == ("needs a download", False)
+    out = tmp_path / "folder" / "minilm"
+    assert invoke("models", "export", "minilm", str(out)).exit_code == 0
+    assert (out / "model.safetensors").is_file()
+    assert [path.name for path in out.parent.iterdir()] == ["minilm"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why", "status"),
+    [
+        (["export", "minilm"], "name the folder", 2),
+        (["show"], "name the model", 2),
+        (["show", "minilm", "out"], "one too many", 2),
+        (["export", "minilm", "."], "exists already", 1),
+        (["export", "minilma", "out"], "Did you mean minilm?", 1),
+    ],
+)
+def test_models_refuses_what_it_cannot_do(arguments, why, status):
+    refused = invoke("models", *arguments)
+    assert refused.exit_code == status
+    assert why in refused.stderr

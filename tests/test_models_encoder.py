@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from tiny_models import save_bert, save_encoder
 
 from searchkit.errors import ModelError
+from searchkit.models.card import card_languages
 from searchkit.models.device import pick_device
 from searchkit.models.encoder import EncoderOptions, open_encoder
-from searchkit.models.load import card_languages, load_model
+from searchkit.models.load import load_model
 from searchkit.models.names import ModelSpec, available, resolve
 from searchkit.types import Doc
 

@@ -11,10 +11,10 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from searchkit.errors import ModelError
+from searchkit.models.card import card_languages
 from searchkit.models.device import Device, pick_device
 from searchkit.models.fingerprint import fingerprint
 from searchkit.models.folder import locate
-from searchkit.models.load import card_languages
 from searchkit.models.load_cross_encoder import limit_tokens, load_cross_encoder
 from searchkit.models.names import render, resolve
 from searchkit.models.pair_tokens import PairFrame, Tokens, batches, padded

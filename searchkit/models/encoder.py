@@ -10,11 +10,11 @@ from typing import Any, Literal
 import numpy as np
 
 from searchkit.errors import ModelError
+from searchkit.models.card import card_languages
 from searchkit.models.device import Device, pick_device
 from searchkit.models.fingerprint import fingerprint
 from searchkit.models.folder import locate
 from searchkit.models.load import (
-    card_languages,
     doc_prompt,
     limit_tokens,
     load_model,

@@ -15,7 +15,8 @@ SHAPING = {
     ".py",
     ".jinja",
 }  # weights, tokenizer, modules
-TALK = ("readme", "license", "notice", "requirements")
+# Of searchkit.json, what shapes a score is among the settings.
+TALK = ("readme", "license", "notice", "requirements", "searchkit.json")
 
 
 def fingerprint(folder: Path, settings: Mapping[str, object]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,16 +69,6 @@ def doc_prompt(model: SentenceTransformer) -> str:
     """
     names = ("document", "passage", "corpus")
     return next((prompt for name in names if (prompt := model.prompts.get(name))), "")
-
-
-def card_languages(folder: Path) -> tuple[str, ...]:
-    """The languages a model card claims, ISO 639-1; empty where there is no card or no claim."""
-    card = folder / "README.md"
-    if not card.is_file():
-        return ()
-    head = re.match(r"---\n(.*?)\n---", card.read_text("utf-8", "replace"), re.DOTALL)
-    claim = head and re.search(r"^languages?:(.*(?:\n *- .*)*)", head[1], re.MULTILINE)
-    return tuple(re.findall(r"\b[a-z]{2,3}\b", claim[1])) if claim else ()
 
 
 def _refuse_other_families(folder: Path, name: str) -> None:

@@ -19,10 +19,22 @@ def load_cross_encoder(
     folder: Path, name: str, *, device: str, trust_remote_code: bool
 ) -> tuple[Any, Any]:
     """Model (evaluation mode, float32) and tokenizer, without a word on the terminal."""
+    loaded = open_trained(folder, name, device=device, trust_remote_code=trust_remote_code)
+    return loaded.transformers_model.eval(), loaded.tokenizer
+
+
+def open_trained(folder: Path, name: str, *, device: str, trust_remote_code: bool = False) -> Any:  # noqa: ANN401
+    """The CrossEncoder of a folder; ModelError where its head was never trained.
+
+    A delta always has one.
+    """
+    from searchkit.models.delta import is_delta
+
     _refuse_other_heads(folder, name)
     loaded = open_cross_encoder(folder, name, device=device, trust_remote_code=trust_remote_code)
-    _refuse_untrained_heads(loaded.transformers_model, folder, name)
-    return loaded.transformers_model.eval(), loaded.tokenizer
+    if not is_delta(folder):
+        _refuse_untrained_heads(loaded.transformers_model, folder, name)
+    return loaded
 
 
 def open_cross_encoder(
@@ -37,6 +49,10 @@ def open_cross_encoder(
 
     With `n_labels` a head that the folder lacks is drawn at random: that is a model to train.
     """
+    from searchkit.models.delta import is_delta, open_delta
+
+    if is_delta(folder):
+        return open_delta(folder, device=device)
     with quiet():
         import torch
         from sentence_transformers import CrossEncoder

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from searchkit.errors import ConfigError, ModelError
+from searchkit.models.card import card_languages, card_license
+from searchkit.models.serving import Serving, Window, read_serving
 from searchkit.types import Doc
 
 Family: TypeAlias = Literal["bi-encoder", "cross-encoder"]
@@ -17,11 +21,16 @@ Availability: TypeAlias = Literal["packaged", "cached", "needs a download", "fol
 
 PLAIN = "{title} {text}"
 SEPARATED = "{title} [SEP] {text}"  # [SEP] stands for the tokenizer's own separator
+_HUB_NAME = re.compile(r"\w[\w.-]*/[\w.-]+")
+HOUSE = Path(__file__).parent / "house"  # rerankers that are shipped, each as a delta in a folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
-    """One model; exactly one of package, hub and folder says where it is taken from first."""
+    """One model; exactly one of package, hub and folder says where it is taken from first.
+
+    A packaged reranker has an alias and a folder in `HOUSE`.
+    """
 
     family: Family
     alias: str | None = None
@@ -30,10 +39,12 @@ class ModelSpec:
     folder: Path | None = None
     template: str = PLAIN
     max_tokens: int | None = None  # None: the model's own limit
+    window: Window = "head"
     pooling: str | None = None  # of a folder without modules; None: the model's own, else mean
     languages: tuple[str, ...] = ()  # ISO 639-1; empty: ask the model's card
     license: str | None = None
     note: str = ""
+    serving: Serving = field(default_factory=Serving)  # of a cross-encoder's folder
 
     @property
     def name(self) -> str:
@@ -96,7 +107,22 @@ _ALIASES = (
 
 def aliases() -> list[ModelSpec]:
     """Every model with a short name, bi-encoders first, the default on top."""
-    return list(_ALIASES)
+    return [*_ALIASES, *house()]
+
+
+def house() -> list[ModelSpec]:
+    """The rerankers that are shipped with searchkit."""
+    return [
+        _cross_encoder(
+            folder,
+            alias=folder.name,
+            languages=card_languages(folder),
+            license=card_license(folder),
+            note="searchkit's own reranker",
+        )
+        for folder in sorted(HOUSE.glob("*"))
+        if (folder / "delta.json").is_file()
+    ]
 
 
 def resolve(name: str, family: Family) -> ModelSpec:
@@ -105,25 +131,38 @@ def resolve(name: str, family: Family) -> ModelSpec:
     A hub name that has an alias is that alias. ModelError where the name is none of these,
     or is an alias of the other family.
     """
-    for spec in _ALIASES:
-        if name in (spec.alias, spec.hub):
+    for spec in aliases():
+        if name and name in (spec.alias, spec.hub):
             return _of_family(spec, family)
     folder = Path(name).expanduser()
     if name and folder.is_dir():
+        if family == "cross-encoder":
+            return _cross_encoder(folder.resolve())
         return ModelSpec(family=family, folder=folder.resolve())
-    if re.fullmatch(r"\w[\w.-]*/[\w.-]+", name):
+    if _HUB_NAME.fullmatch(name):
         return ModelSpec(family=family, hub=name)
-    known = [spec.alias for spec in _ALIASES if spec.family == family and spec.alias]
-    raise ModelError(
-        f"{name!r} is no alias, folder or hub name (owner/model) of a {family}. "
-        f"Did you mean {_nearest(name, known)}? `searchkit models` lists all."
-    )
+    raise _unknown(name, f" of a {family}", [one for one in aliases() if one.family == family])
+
+
+def find(name: str) -> ModelSpec:
+    """As `resolve`, of either family: a folder's is read from its config.json."""
+    for spec in aliases():
+        if name and name in (spec.alias, spec.hub):
+            return spec
+    heads: list[str] = []
+    with suppress(OSError, ValueError, AttributeError):
+        config = json.loads((Path(name).expanduser() / "config.json").read_text("utf-8"))
+        heads = config.get("architectures") or []
+    if not heads and not _HUB_NAME.fullmatch(name):
+        raise _unknown(name, "", aliases())
+    scores = any(head.endswith("ForSequenceClassification") for head in heads)
+    return resolve(name, "cross-encoder" if scores else "bi-encoder")
 
 
 def available(spec: ModelSpec) -> Availability:
     """Whether the model can be opened without a network. Looks at the disk only."""
     if spec.folder:
-        return "folder"
+        return "packaged" if spec.alias else "folder"
     if spec.package:
         return "packaged"
     from huggingface_hub import try_to_load_from_cache
@@ -156,11 +195,33 @@ def render(template: str, doc: Doc, sep_token: str = "") -> str:
     return (literals[0] + between.join(values) + literals[-1]).strip()
 
 
+def _cross_encoder(folder: Path, **known: Any) -> ModelSpec:  # noqa: ANN401 - fields of the spec
+    """The spec of a reranker's folder, with what its `searchkit.json` says."""
+    serving = read_serving(folder)
+    return ModelSpec(
+        family="cross-encoder",
+        folder=folder,
+        template=serving.template or PLAIN,
+        max_tokens=serving.max_tokens,
+        window=serving.window or "head",
+        serving=serving,
+        **known,
+    )
+
+
 def _of_family(spec: ModelSpec, family: Family) -> ModelSpec:
     if spec.family != family:
         flag = "--encoder" if spec.family == "bi-encoder" else "--reranker"
         raise ModelError(f"{spec.name} is a {spec.family}, not a {family}. Give it to {flag}.")
     return spec
+
+
+def _unknown(name: str, what: str, specs: list[ModelSpec]) -> ModelError:
+    near = _nearest(name, [spec.alias for spec in specs if spec.alias])
+    return ModelError(
+        f"{name!r} is no alias, folder or hub name (owner/model){what}. "
+        f"Did you mean {near}? `searchkit models` lists all."
+    )
 
 
 def _nearest(name: str, known: list[str]) -> str:

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from searchkit.models.load import card_languages
+from searchkit.models.card import card_languages
 from searchkit.models.names import ModelSpec, aliases
 from searchkit.train.log import Log
 from searchkit.train.plan import Plan
