@@ -211,3 +211,25 @@ def test_a_trained_reranker_is_measured_on_the_development_data(tmp_path, bert):
     again = invoke("train", "cross-encoder", "araelectra-qa", *flags, "--resume")
     assert again.exit_code == 0, again.stderr
     assert "trained in 3 steps" in again.stderr
+
+
+def save_beir(folder):
+    (folder / "qrels").mkdir(parents=True)
+    docs = [{"_id": f"d{n}", "title": f"Cell {n}", "text": f"bone {n}"} for n in range(4)]
+    written(folder / "corpus.jsonl", docs)
+    written(folder / "queries.jsonl", [{"_id": f"q{n}", "text": f"cell {n}"} for n in range(4)])
+    rows = [f"q{n}\td{m}\t{int(n == m)}\n" for n in range(4) for m in range(2)]
+    (folder / "qrels/train.tsv").write_text("query-id\tcorpus-id\tscore\n" + "".join(rows))
+    return folder
+
+
+def test_a_template_writes_the_documents_of_a_beir_folder(bert, tmp_path):
+    call = ["train", "cross-encoder", "araelectra-qa", "--base", bert, "--out", tmp_path / "out"]
+    call += ["--data", save_beir(tmp_path / "set"), "--template", "{text} of {title}"]
+    plain = ["--set", "evaluator=''", "--set", "max_steps=1", "--set", "max_tokens=32"]
+    done = invoke(*call, "--set", "shape=beir", *plain)
+    assert done.exit_code == 0, done.stderr
+    assert "bone 0 of Cell 0" in (tmp_path / "out/README.md").read_text("utf-8")
+    assert "--template has no effect: the texts of shape labelled" in refused(*call)
+    refused_template = [*call[:-1], "no field", "--set", "shape=beir"]
+    assert "'no field' needs {title} or {text}" in refused(*refused_template)

@@ -153,6 +153,20 @@ def test_a_first_stage_teaches_the_scores_of_its_search(index, tmp_path, stage, 
     assert len({row["margin" if shape == "triplets" else "label"] for row in found}) > 10
 
 
+def test_a_beir_folder_is_taught(teacher, tmp_path):
+    (tmp_path / "set/qrels").mkdir(parents=True)
+    docs = [{"_id": id_, "title": "title", "text": text} for id_, text in DOCS.items()]
+    samples.write_rows(tmp_path / "set/corpus.jsonl", docs)
+    samples.write_rows(tmp_path / "set/queries.jsonl", [{"_id": "q", "text": QUERIES[0]}])
+    (tmp_path / "set/qrels/train.tsv").write_text("query\tdoc\tgrade\nq\td1\t1\nq\td2\t0\n")
+    call = ["teach", tmp_path / "set", "--shape", "beir", "--template", "{title}: {text}"]
+    done = invoke(*call, "--teacher", teacher, "--out", tmp_path / "t.jsonl")
+    assert done.exit_code == 0, done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]
+    assert [row["document"] for row in rows] == [f"title: {DOCS[id_]}" for id_ in ("d1", "d2")]
+    assert sorted(row["label"] for row in rows) == [0, 1]
+
+
 def test_a_document_that_reads_otherwise_is_counted(index, tmp_path):
     rows = [{**TRIPLETS[0], "negative": "another text"}, *TRIPLETS[1:]]
     _, note, said = taught(tmp_path, rows, "--teacher", "bm25", "--index", index)

@@ -51,6 +51,7 @@ def teach(  # noqa: PLR0913 - the flags of a command are its parameters
     column: training.Columns = None,
     on_error: reading.OnError = "stop",
     fix_text: reading.FixText = False,
+    template: training.Template = "{title} {text}",
     device: flags.Device = "auto",
     trust_remote_code: flags.TrustRemoteCode = False,
 ) -> None:
@@ -68,9 +69,11 @@ def teach(  # noqa: PLR0913 - the flags of a command are its parameters
 
     check_place(out)
     goal: Loss = loss or ("margin-mse" if shape == "triplets" else "listwise")
-    _refuse(given(ctx), teacher, shape=shape, loss=goal, index=index)
+    if "template" in given(ctx):
+        training.check_template(template, shape)
+    _refuse(teacher, shape=shape, loss=goal, index=index)
     opening = OpenOptions(reranker=None, device=device, trust_remote_code=trust_remote_code)
-    reading_ = _Reading(examples, shape, columns_of(column or []), on_error, fix_text)
+    reading_ = _Reading(examples, shape, columns_of(column or []), on_error, fix_text, template)
     with ended_by_sigterm(), stays_for_a_run_that_can_go_on(out) as folder:
         held = reading_.read(folder, with_ids=index is not None)
         with _teacher(teacher, index, held, opening=opening, written=given(ctx)) as chosen:
@@ -84,6 +87,7 @@ class _Reading:
     columns: Mapping[str, str]
     on_error: Literal["stop", "skip"]
     fix_text: bool
+    template: str
 
     def read(self, cache: Path, *, with_ids: bool) -> Examples:
         from searchkit.cli.progress import Bars
@@ -96,6 +100,7 @@ class _Reading:
                 columns=self.columns,
                 on_error=self.on_error,
                 fix_text=self.fix_text,
+                template=self.template,
                 ids=_IDS[self.shape] if with_ids else (),
                 cache=cache,
                 progress=bars("reading"),
@@ -170,7 +175,7 @@ def _how_to_train(loss: Loss, span: float) -> str:
     )
 
 
-def _refuse(written: Given, teacher: str, *, shape: str, loss: Loss, index: Path | None) -> None:
+def _refuse(teacher: str, *, shape: str, loss: Loss, index: Path | None) -> None:
     """ConfigError for what cannot go together."""
     from searchkit.search.stages import STAGES
 
@@ -185,8 +190,6 @@ def _refuse(written: Given, teacher: str, *, shape: str, loss: Loss, index: Path
         )
     if loss == "margin-mse" and shape != "triplets":
         raise ConfigError(f"--loss margin-mse learns from triplets, not {shape}. Drop it.")
-    if shape == "beir" and "column" in written:
-        raise ConfigError("--column has no effect: a BEIR folder has fixed names. Drop it.")
 
 
 @contextmanager

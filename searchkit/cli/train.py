@@ -44,6 +44,7 @@ def train(  # noqa: PLR0913 - the flags of a command are its parameters
     column: own.Columns = None,
     on_error: reading.OnError = "stop",
     fix_text: reading.FixText = False,
+    template: own.Template = "{title} {text}",
     device: flags.Device = "auto",
     resume: own.Resume = False,
     dry_run: own.DryRun = False,
@@ -62,7 +63,10 @@ def train(  # noqa: PLR0913 - the flags of a command are its parameters
     written = {"base": base and json.dumps(base), "layers": layers, "lora": lora}
     flagged = [f"{key}={value}" for key, value in written.items() if value is not None]
     chosen = _recipe(recipe, family, [*(settings or []), *flagged])
-    sources = Sources(data or [], dev or [], columns_of(column or []), on_error, fix_text)
+    if "template" in given(ctx):
+        own.check_template(template, chosen.shape)
+    columns = columns_of(column or [])
+    sources = Sources(data or [], dev or [], columns, on_error, fix_text, template)
     if dry_run:
         _show(chosen, sources, rows=rows, device=device, as_json=as_json)
     elif out is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from searchkit.cli.screen import say
+from searchkit.models.names import PLAIN
 
 if TYPE_CHECKING:
     from searchkit.train.examples import Examples
@@ -23,6 +24,7 @@ class Sources:
     columns: Mapping[str, str]
     on_error: Literal["stop", "skip"]
     fix_text: bool
+    template: str = PLAIN  # of a document of a BEIR folder
 
     def read(self, recipe: Recipe, cache: Path) -> tuple[Examples, Examples | None]:
         """Both sets, checked for overlap, with what reading met said on stderr."""
@@ -38,6 +40,7 @@ class Sources:
                     columns=self.columns,
                     on_error=self.on_error,
                     fix_text=self.fix_text,
+                    template=self.template,
                     cache=cache,
                     progress=bars("reading"),
                 )

@@ -63,6 +63,13 @@ Columns = Annotated[
         help="Where a field stands, e.g. query=question; may be repeated.",
     ),
 ]
+Template = Annotated[
+    str,
+    typer.Option(
+        metavar="TEXT",
+        help="How a document of a BEIR folder is written; [SEP] stays as it is.",
+    ),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in DIR.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Check everything, and say what the run would do.")
@@ -74,13 +81,26 @@ Rows = Annotated[
 
 _NOT_DRY = ("resume",)
 _ONLY_DRY = ("rows", "as_json")
-_OF_DATA = ("dev", "column", "on_error", "fix_text")
+_OF_DATA = ("dev", "column", "on_error", "fix_text", "template")
 
 
 def refuse_idle(written: Given) -> None:
     """ConfigError for flags that exclude each other, can change nothing, or are missing."""
     for why in _problems(written):
         raise ConfigError(why)
+
+
+def check_template(template: str, shape: str) -> None:
+    """ConfigError where a template cannot be filled, or has nothing to fill it."""
+    from searchkit.models.names import render
+    from searchkit.types import Doc
+
+    render(template, Doc("", "title", "text"))
+    if shape != "beir":
+        raise ConfigError(
+            f"--template has no effect: the texts of shape {shape} stand in its rows as they are. "
+            "Drop it; shape beir reads folders."
+        )
 
 
 def _problems(written: Given) -> Iterator[str]:
