@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from searchkit.errors import ConfigError
 from searchkit.train.recipe import Recipe
 
 if TYPE_CHECKING:
     from searchkit.train.examples import Examples
+
+Judged: TypeAlias = tuple[str, str, float]  # query, document, label
 
 RELEVANT = 0.5  # labels from here on count as relevant where a measure knows only yes and no
 _FIRST = {  # the measure that decides where a recipe names none: evaluator, family
@@ -53,7 +55,7 @@ def evaluator_of(recipe: Recipe, dev: Examples) -> Any:  # noqa: ANN401 - their 
     return build(recipe, dev, common)
 
 
-def judged(examples: Examples) -> Iterator[tuple[str, str, float]]:
+def judged(examples: Examples) -> Iterator[Judged]:
     """Query, document and label of each example; the negative of a triplet has label 0."""
     for row in examples.data:
         if "label" in row:
@@ -74,15 +76,8 @@ def _classification(recipe: Recipe, dev: Examples, common: dict[str, Any]) -> An
     if len(set(labels)) < 2:
         raise _unsuited(recipe, dev, "relevant and irrelevant pairs")
     if recipe.family == "cross-encoder":
-        texts = [[query, document] for query, document, _ in rows]
-        return pairs.CrossEncoderClassificationEvaluator(texts, labels, **common)
-    return vectors.BinaryClassificationEvaluator(
-        [query for query, _, _ in rows],
-        [document for _, document, _ in rows],
-        labels,
-        similarity_fn_names=["cosine"],
-        **common,
-    )
+        return pairs.CrossEncoderClassificationEvaluator(_texts(rows), labels, **common)
+    return vectors.BinaryClassificationEvaluator(labels=labels, **_columns(rows), **common)
 
 
 def _similarity(recipe: Recipe, dev: Examples, common: dict[str, Any]) -> Any:  # noqa: ANN401
@@ -94,15 +89,20 @@ def _similarity(recipe: Recipe, dev: Examples, common: dict[str, Any]) -> Any:  
     if len(set(labels)) < 2:
         raise _unsuited(recipe, dev, "pairs with different labels")
     if recipe.family == "cross-encoder":
-        texts = [[query, document] for query, document, _ in rows]
-        return pairs.CrossEncoderCorrelationEvaluator(texts, labels, **common)
-    return vectors.EmbeddingSimilarityEvaluator(
-        [query for query, _, _ in rows],
-        [document for _, document, _ in rows],
-        labels,
-        similarity_fn_names=["cosine"],
-        **common,
-    )
+        return pairs.CrossEncoderCorrelationEvaluator(_texts(rows), labels, **common)
+    return vectors.EmbeddingSimilarityEvaluator(scores=labels, **_columns(rows), **common)
+
+
+def _texts(rows: Sequence[Judged]) -> list[list[str]]:
+    return [[query, document] for query, document, _ in rows]
+
+
+def _columns(rows: Sequence[Judged]) -> dict[str, Any]:
+    return {
+        "sentences1": [query for query, _, _ in rows],
+        "sentences2": [document for _, document, _ in rows],
+        "similarity_fn_names": ["cosine"],
+    }
 
 
 def _reranking(recipe: Recipe, dev: Examples, common: dict[str, Any]) -> Any:  # noqa: ANN401
