@@ -105,10 +105,10 @@ def tensors(scorer: CrossEncoderScorer, query: str, passages: Sequence[str]) -> 
 def draw(scorer: CrossEncoderScorer, *, n_queries: int, n_passages: int) -> list[Asked]:
     """Test queries, each with documents drawn at random: lengths are those of the collection."""
     docs = list(read_docs([str(COLLECTION)], ReadOptions(), ledger=ReadLedger()))
-    texts, chance = [scorer.passage(doc) for doc in docs], np.random.default_rng(1)
-    asked = []
+    chance, asked = np.random.default_rng(1), []
     for query in read("scifact", "test").texts[:n_queries]:
-        passages = [texts[i] for i in chance.choice(len(texts), n_passages, replace=False)]
+        drawn = chance.choice(len(docs), n_passages, replace=False)
+        passages = [scorer.passage(query, docs[i]) for i in drawn]
         asked.append(Asked(query, passages, tensors(scorer, query, passages)))
     return asked
 

@@ -75,8 +75,8 @@ class PairScorer(Protocol):
     @property
     def max_tokens(self) -> int: ...
 
-    def passage(self, doc: Doc) -> str:
-        """The exact text that stands for the document."""
+    def passage(self, query: str, doc: Doc) -> str:
+        """The exact text that stands for the document when this query is asked."""
         ...
 
     def n_tokens(self, query: str, passages: Sequence[str]) -> list[int]:

@@ -81,7 +81,7 @@ def raw_scores(query: str, head: Ranking, scorer: PairScorer, docs: DocLookup) -
     """The scorer's own score of each document of the head: (n,) float32, in its order."""
     if not len(head):
         return np.empty(0, np.float32)
-    return scorer.score(query, [scorer.passage(docs[row]) for row, _ in head])
+    return scorer.score(query, [scorer.passage(query, docs[row]) for row, _ in head])
 
 
 def combine(head: Ranking, raw: Scores, options: RerankOptions) -> Reranked:

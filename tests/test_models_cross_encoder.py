@@ -185,7 +185,7 @@ def test_a_passage_is_written_with_the_separator_of_its_tokenizer(folders):
     doc = Doc("1", "Stars", "A dense cluster")
     options = CrossEncoderOptions(template="{title} [SEP] {text}")
     passages = {
-        kind: open_cross_encoder(str(folders[kind]), options=options).passage(doc)
+        kind: open_cross_encoder(str(folders[kind]), options=options).passage("", doc)
         for kind in ("electra", "roberta")
     }
     assert passages == {

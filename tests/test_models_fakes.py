@@ -34,7 +34,7 @@ def test_words_beyond_the_limit_are_not_read():
 
 def test_a_pair_scores_the_share_of_the_query_that_the_passage_holds():
     scorer = OverlapScorer()
-    passages = [scorer.passage(Doc("d", "Dust", "and gas")), "gas", ""]
+    passages = [scorer.passage("", Doc("d", "Dust", "and gas")), "gas", ""]
     assert scorer.score("dust gas", passages).tolist() == [1.0, 0.5, 0.0]
     assert scorer.n_tokens("dust gas", passages) == [5, 3, 2]
     assert scorer.score("", ["a"]).tolist() == [0.0]

@@ -22,7 +22,7 @@ depths = st.integers(1, 20)
 
 
 def overlap(query, row):
-    return float(SCORER.score(query, [SCORER.passage(DOCS[row])])[0])
+    return float(SCORER.score(query, [SCORER.passage(query, DOCS[row])])[0])
 
 
 @given(queries, first_stage, depths)

@@ -111,7 +111,7 @@ def test_a_reranked_hit_has_the_order_of_the_scorer(reranking):
     assert answer.stage == "reranked"
     assert list(answer.times_ms) == ["bm25", "hash", "fused", "reranked", "total"]
     expected = OverlapScorer().score(
-        "graph neural networks", [OverlapScorer().passage(hit.doc) for hit in answer.hits]
+        "graph neural networks", [OverlapScorer().passage("", hit.doc) for hit in answer.hits]
     )
     assert [hit.score for hit in answer.hits] == expected.tolist()
     assert answer.n_candidates["reranked"] == 20

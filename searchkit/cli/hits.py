@@ -81,6 +81,8 @@ def what_ran(answer: Answer, stages: Stages) -> str:
 
 def _reranking(scorer: PairScorer, options: RerankOptions) -> str:
     reads = getattr(scorer, "template", "")
+    if getattr(scorer, "window", "head") == "focus":
+        reads += ", the sentences first that share most with the query"
     mixed = (
         ""
         if options.interpolation is None

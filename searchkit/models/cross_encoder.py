@@ -14,10 +14,18 @@ from searchkit.errors import ModelError
 from searchkit.models.card import card_languages
 from searchkit.models.device import Device, pick_device
 from searchkit.models.fingerprint import fingerprint
+from searchkit.models.focus import focus
 from searchkit.models.folder import locate
 from searchkit.models.load_cross_encoder import limit_tokens, load_cross_encoder
 from searchkit.models.names import render, resolve
-from searchkit.models.pair_tokens import PairFrame, Tokens, batches, padded
+from searchkit.models.pair_tokens import (
+    PairFrame,
+    batches,
+    first_tokens,
+    padded,
+    whole_tokens,
+)
+from searchkit.models.serving import Window
 from searchkit.types import Doc, Scores
 
 # Padded tokens in a batch. On one CPU core, seconds of it for 100 abstracts of 320 tokens with a
@@ -37,6 +45,7 @@ class CrossEncoderOptions:
     device: Device = "auto"
     max_tokens: int | None = None
     template: str | None = None
+    window: Window | None = None
     trust_remote_code: bool = False
     revision: str | None = None
 
@@ -52,6 +61,7 @@ class CrossEncoderScorer:
     folder: Path
     max_tokens: int
     template: str
+    window: Window
     device: Literal["cpu", "cuda"]
     languages: tuple[str, ...]  # ISO 639-1; empty where nobody says
 
@@ -61,16 +71,23 @@ class CrossEncoderScorer:
         settings = {
             "template": self.template,
             "max_tokens": self.max_tokens,
+            "window": self.window,
             "backend": "torch",
             "precision": "float32",
         }
         return fingerprint(self.folder, settings)
 
-    def passage(self, doc: Doc) -> str:
+    @property
+    def core(self) -> Any:  # noqa: ANN401 - tokenizers.Tokenizer; its wrapper is a fifth slower
+        return self.tokenizer.backend_tokenizer
+
+    def passage(self, query: str, doc: Doc) -> str:
+        if self.window == "focus":
+            doc = Doc(doc.id, doc.title, focus(query, "", doc.text))
         return render(self.template, doc, self.tokenizer.sep_token or "")
 
     def n_tokens(self, query: str, passages: Sequence[str]) -> list[int]:
-        (asked, *read) = self._tokens([query, *passages])
+        (asked, *read) = whole_tokens(self.core, [query, *passages])
         return [len(asked) + len(tokens) + self.frame.n_special for tokens in read]
 
     def score(self, query: str, passages: Sequence[str]) -> Scores:
@@ -89,7 +106,7 @@ class CrossEncoderScorer:
 
     def pairs(self, query: str, passages: Sequence[str]) -> list[Pair]:
         """The token rows of each pair, cut to the limit."""
-        (asked, *read) = self._tokens([query, *passages])
+        (asked, *read) = first_tokens(self.core, [query, *passages], self.max_tokens)
         return [self.frame.join(asked, tokens, self.max_tokens) for tokens in read]
 
     def logits(self, pairs: Sequence[Pair]) -> Scores:
@@ -115,15 +132,6 @@ class CrossEncoderScorer:
                 "saved in too low a precision; fetch or train it again."
             )
         return logits
-
-    def _tokens(self, texts: Sequence[str]) -> list[Tokens]:
-        """Token ids of each text, whole, by the tokenizer's core: its wrapper is a fifth slower."""
-        core = self.tokenizer.backend_tokenizer
-        core.no_truncation()
-        core.no_padding()
-        # Lone surrogates, which tokenizers refuse, become "?".
-        readable = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-        return [found.ids for found in core.encode_batch_fast(readable, add_special_tokens=False)]
 
 
 def open_cross_encoder(
@@ -151,6 +159,7 @@ def open_cross_encoder(
         folder=folder,
         max_tokens=limit_tokens(spec, model, tokenizer, wanted=options.max_tokens),
         template=template,
+        window=options.window or spec.window,
         device=device,
         languages=spec.languages or card_languages(folder),
     )

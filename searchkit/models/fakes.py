@@ -66,7 +66,7 @@ class OverlapScorer:
     def name(self) -> str:
         return "overlap"
 
-    def passage(self, doc: Doc) -> str:
+    def passage(self, query: str, doc: Doc) -> str:
         return render(PLAIN, doc)
 
     def n_tokens(self, query: str, passages: Sequence[str]) -> list[int]:

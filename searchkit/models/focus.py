@@ -43,5 +43,8 @@ def topics(text: str) -> set[str]:
 
 
 def _share(asked: set[str], sentence: str) -> float:
+    lowered = sentence.lower()
+    if not any(start in lowered for start in asked):  # most sentences: no need to see their words
+        return 0.0
     shared = len(asked & topics(sentence))
     return shared / (sentence.count(" ") + 1 + _FLATTENER) ** 0.5 if shared else 0.0

@@ -66,6 +66,33 @@ class PairFrame:
         return list(chain(*parts)), list(chain(*types))
 
 
+def whole_tokens(core: Any, texts: Sequence[str]) -> list[Tokens]:  # noqa: ANN401
+    """Token ids of each text, without special tokens, by the core of a tokenizer."""
+    core.no_truncation()
+    core.no_padding()
+    # Lone surrogates, which tokenizers refuse, become "?".
+    readable = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+    return [found.ids for found in core.encode_batch_fast(readable, add_special_tokens=False)]
+
+
+def first_tokens(core: Any, texts: Sequence[str], n: int) -> list[Tokens]:  # noqa: ANN401
+    """The head of `whole_tokens`: of a text with more than n tokens at least the first n.
+
+    BERT's words end at spaces, and a word is a token at least, so that n words are enough: a
+    third of the time where 64 tokens are read of an abstract.
+    """
+    if type(core.pre_tokenizer).__name__ != "BertPreTokenizer":
+        return whole_tokens(core, texts)
+    heads = [" ".join(text.split(" ", n)[:n]) for text in texts]
+    found = whole_tokens(core, heads)
+    # A piece between spaces may hold no word at all, such as a control character.
+    short = [i for i, ids in enumerate(found) if len(ids) < n and heads[i] != texts[i]]
+    if short:
+        for i, ids in zip(short, whole_tokens(core, [texts[i] for i in short]), strict=True):
+            found[i] = ids
+    return found
+
+
 def batches(lengths: NDArray[np.int64], max_tokens: int) -> Iterator[Batch]:
     """Positions by falling length, cut so that a padded batch stays within the tokens.
 

@@ -20,7 +20,7 @@ class Ledger:
         scorer = self._stages.scorer
         if scorer is not None and scorer.is_made:
             model = scorer.get()
-            n_tokens = model.n_tokens(query, [model.passage(doc)])[0]
+            n_tokens = model.n_tokens(query, [model.passage(query, doc)])[0]
             cut[model.name] = max(0, n_tokens - model.max_tokens)
         return {name: n for name, n in cut.items() if n}
 

@@ -55,7 +55,7 @@ class Judged:
         """How far each document scores below the positive; negative where it scores above."""
         unread = [row for row in dict.fromkeys([positive, *rows]) if row not in self._scores]
         if unread:
-            passages = [self._judge.passage(self._docs[row]) for row in unread]
+            passages = [self._judge.passage(self._query, self._docs[row]) for row in unread]
             scores = self._judge.score(self._query, passages).tolist()
             self._scores.update(zip(unread, scores, strict=True))
         return [self._scores[positive] - self._scores[row] for row in rows]
