@@ -1,4 +1,4 @@
-"""Random bi-encoders of the real classes, small enough to make in a test."""
+"""Random models of the real classes, small enough to make in a test."""
 
 from searchkit.models.quiet import quiet
 
@@ -51,4 +51,18 @@ def save_encoder(folder, *, pooling="mean", max_tokens=32, prompts=None, seed=0)
         modules = [transformer, Pooling(32, pooling), Normalize()]
         model = SentenceTransformer(modules=modules, prompts=prompts, device="cpu")
         model.save_pretrained(str(folder), create_model_card=False)
+    return folder
+
+
+def save_cross_encoder(folder, *, seed=0):
+    """A random cross-encoder of one label on the same BERT; each seed has its own opinion."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+
+    raw = save_bert(folder.with_name(folder.name + "-raw"), seed=seed)
+    torch.manual_seed(seed)
+    with quiet():
+        model = BertForSequenceClassification(BertConfig.from_pretrained(raw, num_labels=1))
+        model.save_pretrained(folder)
+        BertTokenizerFast.from_pretrained(raw).save_pretrained(folder)
     return folder

@@ -116,7 +116,7 @@ def _detectable(differences: Sequence[float], threshold: float) -> float:
         return 0.0
     error = float(np.std(differences, ddof=1)) / len(differences) ** 0.5
     normal = NormalDist()
-    return error * (normal.inv_cdf(1 - threshold / 2) + normal.inv_cdf(POWER))
+    return error * float(normal.inv_cdf(1 - threshold / 2) + normal.inv_cdf(POWER))
 
 
 def _not_better(

@@ -1,0 +1,250 @@
+"""A model and judged queries -> the model in the index's pipeline, or a sentence why not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from searchkit.errors import ConfigError, CorpusError
+from searchkit.index.build import Watch
+from searchkit.index.index import Index
+from searchkit.index.switch import switch_pipeline, unchanged
+from searchkit.models.cross_encoder import CrossEncoderOptions
+from searchkit.models.device import Device
+from searchkit.search.api import OpenOptions, open_searcher
+from searchkit.search.pipeline import Pipeline
+from searchkit.tune.attempts import (
+    Attempt,
+    n_others,
+    qrels_hash,
+    read_attempts,
+    record,
+    settings_hash,
+)
+from searchkit.tune.candidates import Contest, contest_of
+from searchkit.tune.folds import N_FOLDS, cross_validate
+from searchkit.tune.gate import ALPHA, Verdict, judge, spell
+from searchkit.tune.measure import MEASURE, measure
+from searchkit.types import Qrels, Query
+
+_SHOWN = 12  # characters of a hash that a person compares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromoteOptions:
+    """How a model is measured, and whether it may be switched on."""
+
+    depth: int | None = None  # documents that a reranker reads; None: as the pipeline says
+    n_folds: int = N_FOLDS
+    alpha: float = ALPHA
+    seed: int = 0
+    device: Device = "auto"
+    trust_remote_code: bool = False
+    dry_run: bool = False  # judge and record the attempt, leave the pipeline alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """What came of it. Values are nDCG@10, means over the judged queries."""
+
+    model: str
+    verdict: Verdict
+    pipeline: Pipeline  # what is written, or would have been
+    weight: float  # of the first stage for a reranker, of the model in the fusion for an encoder
+    weights_by_fold: tuple[float, ...]
+    quality: float  # with the model, cross-validated
+    baseline: float  # without
+    qrels: str  # sha256 of the judgements
+    n_unjudged: int  # queries without a judgement, left out
+    n_missing: int  # judged queries without a text, left out
+    outside: dict[str, int] = field(default_factory=dict)  # subset -> ids that are no query here
+    written: bool  # the pipeline is in force
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {
+            "verdict": self.verdict.to_dict(),
+            "pipeline": self.pipeline.to_dict(),
+        }
+
+
+def promote(
+    model: str,
+    index: Path,
+    queries: Sequence[Query],
+    qrels: Qrels,
+    *,
+    subsets: Mapping[str, Collection[str]] | None = None,
+    options: PromoteOptions | None = None,
+    watch: Watch = lambda phase: lambda done, total: None,
+) -> Promotion:
+    """Put the model into the index's pipeline if it makes it better; the gate decides.
+
+    The pipeline of the index is compared with and without the model, query by query. The weight
+    of the model is chosen by cross-validation, and the value that counts is that of queries which
+    took no part in the choice. A pass commits a new generation that shares all documents and
+    parts; otherwise the pipeline stays. Either way the attempt is recorded in the index, a dry
+    run's as well: whoever looks at many models and promotes the best has tried them all.
+
+    Costs one scoring of each query's head. Interrupted before the end, nothing is written.
+    Errors: a model that cannot be had, no judged query, an index that is written meanwhile.
+    """
+    options = options or PromoteOptions()
+    asked = _judged(queries, qrels)
+    named, outside = _subsets(subsets or {}, asked)
+    measured = _measure(model, index, asked, qrels, options=options, watch=watch)
+    contest, values = measured.contest, measured.values
+    folded = cross_validate(values[:, 1:], n_folds=options.n_folds, seed=options.seed)
+    best = contest.candidates[folded.setting]
+    ids, hashed = [query.id for query in asked], qrels_hash(qrels)
+    with unchanged(index, measured.generation) as live:
+        verdict = judge(
+            dict(zip(ids, folded.values.tolist(), strict=True)),
+            dict(zip(ids, values[:, 0].tolist(), strict=True)),
+            subsets=named,
+            n_attempts_before=n_others(
+                read_attempts(index),
+                qrels=hashed,
+                identity=(contest.fingerprint, measured.settings),
+            ),
+            alpha=options.alpha,
+            seed=options.seed,
+            measure=MEASURE,
+        )
+        promotion = Promotion(
+            model=contest.name,
+            verdict=verdict,
+            pipeline=replace(best.pipeline, why=_why(contest, verdict, hashed)),
+            weight=best.weight,
+            weights_by_fold=tuple(contest.candidates[n].weight for n in folded.chosen),
+            quality=float(folded.values.mean()),
+            baseline=float(values[:, 0].mean()),
+            qrels=hashed,
+            n_unjudged=len(queries) - len(asked),
+            n_missing=len(qrels.keys() - set(ids)),
+            outside=outside,
+            written=verdict.passed and not options.dry_run,
+        )
+        record(index, _attempt(promotion, contest, measured.settings))
+        if promotion.written:
+            switch_pipeline(index, live, promotion.pipeline.to_dict())
+    return promotion
+
+
+class _Measured(NamedTuple):
+    contest: Contest
+    values: NDArray[np.float64]  # (n_queries, 1 + n_candidates), the baseline first
+    settings: str
+    generation: int
+
+
+def _judged(queries: Sequence[Query], qrels: Qrels) -> list[Query]:
+    """The queries that take part, by id: the folds do not depend on the order of a file."""
+    asked = sorted((query for query in queries if qrels.get(query.id)), key=lambda one: one.id)
+    if not asked:
+        why = "none of its queries is judged; is it the right qrels file?"
+        raise CorpusError("queries", None, why)
+    if len(asked) < 2:
+        raise ConfigError("the gate needs at least 2 judged queries, and there is one.")
+    return asked
+
+
+def _measure(
+    model: str,
+    index: Path,
+    asked: Sequence[Query],
+    qrels: Qrels,
+    *,
+    options: PromoteOptions,
+    watch: Watch,
+) -> _Measured:
+    opening = OpenOptions(device=options.device, trust_remote_code=options.trust_remote_code)
+    reading = CrossEncoderOptions(
+        device=options.device, trust_remote_code=options.trust_remote_code
+    )
+    with open_searcher(index, options=opening) as searcher:
+        number = searcher.index.generation.number
+        with unchanged(index, number):
+            read_attempts(index)  # a record or a disk that refuses is known before the long work
+        contest = contest_of(model, searcher, options=reading, depth=options.depth)
+        values = measure(
+            searcher,
+            [contest.baseline, *(one.pipeline for one in contest.candidates)],
+            asked,
+            qrels,
+            scorers=contest.scorers,
+            progress=watch(f"rank with {contest.name}"),
+        )
+        return _Measured(
+            contest, values, _settings(searcher.index, contest, asked, options), number
+        )
+
+
+def _subsets(
+    subsets: Mapping[str, Collection[str]], asked: Sequence[Query]
+) -> tuple[dict[str, set[str]], dict[str, int]]:
+    """The judged queries of each subset, and how many ids of it are none."""
+    ids = {query.id for query in asked}
+    named = {name: ids & set(wanted) for name, wanted in subsets.items()}
+    for name, found in named.items():
+        if not found:
+            raise ConfigError(f"the subset {name} has none of the judged queries. Check its ids.")
+    return named, {name: len(set(subsets[name]) - ids) for name in subsets}
+
+
+def _settings(
+    index: Index, contest: Contest, asked: Sequence[Query], options: PromoteOptions
+) -> str:
+    """Hash of all that decides the outcome beside the model and the judgements."""
+    pipelines = [contest.baseline, *(one.pipeline for one in contest.candidates)]
+    return settings_hash(
+        {
+            "pipelines": [_essence(one) for one in pipelines],
+            "segments": [segment.hash for segment in index.generation.segments],
+            "encoders": [
+                record["fingerprint"]
+                for record in index.generation.encoders
+                if any(record["name"] in one.encoders for one in pipelines)
+            ],
+            "queries": [[query.id, query.text] for query in asked],
+            "folds": options.n_folds,
+            "seed": options.seed,
+        }
+    )
+
+
+def _essence(pipeline: Pipeline) -> dict[str, Any]:
+    """What of a pipeline decides a ranking."""
+    idle = {"why"} if pipeline.reranker else {"why", "rerank"}
+    return {key: value for key, value in pipeline.to_dict().items() if key not in idle}
+
+
+def _why(contest: Contest, verdict: Verdict, hashed: str) -> str:
+    """What a searcher reads of the evidence."""
+    found = verdict.overall
+    return (
+        f"{contest.name} was promoted: {MEASURE} {spell(found)}, {found.n_queries:,} queries, "
+        f"attempt {verdict.n_attempts} on the judgements {hashed[:_SHOWN]}."
+    )
+
+
+def _attempt(promotion: Promotion, contest: Contest, settings: str) -> Attempt:
+    overall = promotion.verdict.overall
+    return Attempt(
+        qrels=promotion.qrels,
+        model=contest.name,
+        fingerprint=contest.fingerprint,
+        settings=settings,
+        weight=promotion.weight,
+        n_queries=overall.n_queries,
+        difference=overall.difference,
+        p=overall.p,
+        threshold=promotion.verdict.threshold,
+        passed=promotion.verdict.passed,
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
