@@ -135,7 +135,7 @@ def test_a_score_does_not_depend_on_its_batch_mates(scorers, kind, drawn):
 @settings(max_examples=60)
 @given(st.sampled_from(list(KINDS)), texts, texts)
 def test_long_pairs_keep_half_for_the_query_and_never_raise(scorers, kind, query, passage):
-    scorer = scorers[kind]
+    scorer, drawn = scorers[kind], (query, passage)
     [(ids, types)] = scorer.pairs(query, [passage])
     [n_tokens] = scorer.n_tokens(query, [passage])
     [whole] = scorer.tokenizer([query], [passage], verbose=False)["input_ids"]
@@ -149,6 +149,8 @@ def test_long_pairs_keep_half_for_the_query_and_never_raise(scorers, kind, query
     assert kept + rest == min(room, n_query + n_passage)
     if n_tokens <= scorer.max_tokens:
         assert ids == whole
+    asked, read = (scorer.tokenizer(t, add_special_tokens=False)["input_ids"] for t in drawn)
+    assert (ids, types) == scorer.frame.join(asked, read, scorer.max_tokens)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -106,7 +106,9 @@ class CrossEncoderScorer:
 
     def pairs(self, query: str, passages: Sequence[str]) -> list[Pair]:
         """The token rows of each pair, cut to the limit."""
-        (asked, *read) = first_tokens(self.core, [query, *passages], self.max_tokens)
+        [asked] = whole_tokens(self.core, [query])
+        room = self.frame.room_beside(len(asked), self.max_tokens)
+        read = first_tokens(self.core, passages, room)
         return [self.frame.join(asked, tokens, self.max_tokens) for tokens in read]
 
     def logits(self, pairs: Sequence[Pair]) -> Scores:

@@ -58,6 +58,11 @@ class PairFrame:
         kept = min(n_query, max(room // 2, room - n_passage))
         return kept, min(n_passage, room - kept)
 
+    def room_beside(self, n_query: int, limit: int) -> int:
+        """Tokens of a passage that fit beside a query; more of them change no pair."""
+        room = limit - self.n_special
+        return room - min(n_query, room // 2)
+
     def join(self, query: Tokens, passage: Tokens, limit: int) -> tuple[list[int], list[int]]:
         """Token ids and token types of one pair, cut to the limit."""
         n_query, n_passage = self.n_kept(len(query), len(passage), limit)
