@@ -77,6 +77,11 @@ def min_max(scores: Gains) -> Gains:
     return gains
 
 
+def identity(scores: Gains) -> Gains:
+    """Scores as they are, for those that are on the scale of the sum already."""
+    return scores
+
+
 def theoretical_min(low: float) -> Normaliser:
     """Scores moved to [0, 1] by the least score the retriever could give and the best it gave.
 

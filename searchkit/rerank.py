@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from difflib import get_close_matches
+from typing import NamedTuple, get_args
 
 import numpy as np
 
 from searchkit.errors import ConfigError
-from searchkit.fuse import convex, min_max
+from searchkit.fuse import convex, identity, min_max
+from searchkit.models.serving import Scale
 from searchkit.protocols import DocLookup, PairScorer, Progress
 from searchkit.types import Ranking, Scores
 
@@ -22,6 +24,9 @@ class RerankOptions:
 
     depth: int = 100  # documents of the first stage that are read; the rest is dropped
     interpolation: float | None = None  # weight of the first stage, 0..1; None: the reranker alone
+    # What an interpolation makes of the reranker's scores. "raw" is for one that was trained as a
+    # correction of the first stage: min-max would blow up differences that mean nothing.
+    scale: Scale = "min-max"
 
     def __post_init__(self) -> None:
         weight = self.interpolation
@@ -29,6 +34,9 @@ class RerankOptions:
             raise ConfigError(f"the rerank depth must be 1 to {MAX_DEPTH}, not {self.depth}.")
         if weight is not None and not 0 <= weight <= 1:
             raise ConfigError(f"the interpolation must be a weight from 0 to 1, not {weight}.")
+        if self.scale not in get_args(Scale):
+            near = get_close_matches(str(self.scale), get_args(Scale), 1, cutoff=0.0)[0]
+            raise ConfigError(f"there is no rerank scale {self.scale!r}. Did you mean {near!r}?")
 
 
 class Reranked(NamedTuple):
@@ -50,7 +58,8 @@ def rerank(
     """The head of each ranking in the scorer's order; what lies below the depth is dropped.
 
     It is dropped because its scores are on another scale. With an interpolation the scores are
-    the convex combination of both, each brought to [0, 1] by its least and best over the head.
+    the convex combination of both, each brought to [0, 1] by its least and best over the head;
+    with the scale "raw" the scorer's own enter as they are.
     """
     found = rerank_scored(queries, rankings, scorer, docs, options=options, progress=progress)
     return [reranked.ranking for reranked in found]
@@ -88,8 +97,9 @@ def combine(head: Ranking, raw: Scores, options: RerankOptions) -> Reranked:
     """The head in its new order. raw: (n,), the scorer's score of each document of the head."""
     ranking, weight = Ranking.top(head.rows, raw, MAX_DEPTH), options.interpolation
     if weight is not None:
+        own = identity if options.scale == "raw" else min_max
         ranking = convex(
-            [head, ranking], MAX_DEPTH, weights=[weight, 1 - weight], normalisers=[min_max] * 2
+            [head, ranking], MAX_DEPTH, weights=[weight, 1 - weight], normalisers=[min_max, own]
         )
     by_row = np.argsort(head.rows)
     return Reranked(ranking, raw[by_row[np.searchsorted(head.rows, ranking.rows, sorter=by_row)]])

@@ -1,6 +1,7 @@
 """Options that can change nothing: each is refused by name before any work."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from cli_sample import build_sample, invoke, refused
@@ -10,6 +11,7 @@ from searchkit import sample
 from searchkit.cli.idle import refuse_idle
 from searchkit.errors import ConfigError
 from searchkit.models.fakes import HashEncoder, OverlapScorer
+from searchkit.rerank import RerankOptions
 from searchkit.search.lazy import Lazy
 from searchkit.search.pipeline import Pipeline, factory
 from searchkit.search.stages import Stages
@@ -66,6 +68,7 @@ SEARCH = [
     (["--depth", 10], "--depth has no effect: bm25 ranks alone"),
     (["--rerank-depth", 10], "--rerank-depth has no effect: no reranker takes part"),
     (["--interpolation", 0.5], "--interpolation has no effect: no reranker takes part"),
+    (["--rerank-scale", "raw"], "--rerank-scale has no effect: no reranker takes part"),
     (["--reranker", "tinybert", "--stage", "bm25"], "--reranker has no effect: stage bm25 ends"),
     (["--device", "cpu"], "--device has no effect: no model takes part"),
     (["--trust-remote-code"], "--trust-remote-code has no effect: no model takes part"),
@@ -144,6 +147,10 @@ def test_with_a_reranker_its_settings_and_the_depth_of_one_retriever_count():
         refuse_idle({flag: f"--{flag}"}, stages)
     with pytest.raises(ConfigError, match="nothing is fused"):
         refuse_idle({"fusion": "--fusion"}, stages)
+    with pytest.raises(ConfigError, match="the reranker ranks alone"):
+        refuse_idle({"rerank_scale": "--rerank-scale"}, stages)
+    mixed = Pipeline(rerank=RerankOptions(interpolation=0.5))
+    refuse_idle({"rerank_scale": "--rerank-scale"}, replace(stages, pipeline=mixed))
     with pytest.raises(ConfigError, match="stage bm25 ends before the reranker"):
         refuse_idle({"rerank_depth": "--rerank-depth"}, stages, stage="bm25")
 

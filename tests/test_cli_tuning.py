@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from searchkit.cli.tuning import Changes, parse_pairs, set_one
@@ -31,8 +33,10 @@ def test_weights_bring_an_encoder_into_a_pipeline_that_left_it_out():
 
 
 def test_depths_and_interpolation_reach_their_stages():
-    found = Changes(depth=50, rerank_depth=7, interpolation=0.25).apply(FUSED, ["minilm"])
+    changes = Changes(depth=50, rerank_depth=7, interpolation=0.25, rerank_scale="raw")
+    found = changes.apply(FUSED, ["minilm"])
     assert (found.depth, found.rerank.depth, found.rerank.interpolation) == (50, 7, 0.25)
+    assert found.rerank.scale == "raw"
 
 
 def test_a_changed_pipeline_says_that_it_is_changed_once():
@@ -54,6 +58,7 @@ def test_a_changed_pipeline_says_that_it_is_changed_once():
         (Changes(depth=0), "depth must be"),
         (Changes(rerank_depth=0), "rerank depth must be"),
         (Changes(interpolation=1.5), "interpolation must be"),
+        (Changes(rerank_scale="rank"), "no rerank scale 'rank'"),
     ],
 )
 def test_what_cannot_be_is_a_sentence(changes, why):
@@ -87,6 +92,7 @@ def test_a_setting_is_written_once():
         (LEXICAL, "kind=rrf", [], "no vectors to be fused"),
         (LEXICAL, "bm25=0.5", [], "no vectors to be fused"),
         (FUSED, "rerank_depth=5", ["minilm"], "no reranker is loaded"),
+        (replace(FUSED, reranker="tinybert"), "rerank_scale=raw", ["minilm"], "nothing is mixed"),
         (FUSED, "k0=5", ["minilm"], "the fusion is convex"),
         (FUSED, "kind=rrf,normaliser=min-max", ["minilm"], "the fusion is rrf"),
         (LEXICAL, "delta=1", [], "the variant is lucene"),

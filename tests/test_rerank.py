@@ -43,6 +43,40 @@ def test_interpolation_mixes_both_stages_over_the_head(query, first, depth, weig
     assert dict(found) == pytest.approx(expected, rel=1e-6)
 
 
+@given(queries, first_stage, depths, st.sampled_from([0.0, 0.25, 0.5, 1.0]))
+def test_raw_scores_enter_the_sum_as_they_are(query, first, depth, weight):
+    options = RerankOptions(depth=depth, interpolation=weight, scale="raw")
+    [found] = rerank([query], [first], SCORER, DOCS, options=options)
+    head = first.head(depth)
+    firsts = min_max(head.scores.astype(np.float64))
+    expected = {
+        row: weight * firsts[n] + (1 - weight) * overlap(query, row)
+        for n, row in enumerate(head.rows.tolist())
+    }
+    assert dict(found) == pytest.approx(expected, rel=1e-6)
+
+
+def test_small_differences_stay_small_on_the_raw_scale():
+    class Hinting:
+        passage = SCORER.passage
+
+        def score(self, query, passages):
+            return np.linspace(-0.02, 0.02, len(passages), dtype=np.float32)
+
+    first = ranking({1: 9.0, 3: 5.0, 4: 2.0})
+    orders = {
+        scale: rerank(
+            ["red"],
+            [first],
+            Hinting(),
+            DOCS,
+            options=RerankOptions(interpolation=0.4, scale=scale),
+        )[0].rows.tolist()
+        for scale in ("min-max", "raw")
+    }
+    assert orders == {"min-max": [4, 3, 1], "raw": [1, 3, 4]}
+
+
 @given(queries, first_stage, depths, st.none() | st.floats(0, 1))
 def test_raw_scores_stand_beside_their_documents(query, first, depth, weight):
     options = RerankOptions(depth=depth, interpolation=weight)
@@ -95,6 +129,7 @@ def test_queries_and_rankings_must_be_as_many():
         ({"depth": 10_001}, "depth must be 1 to 10000"),
         ({"interpolation": 1.5}, "weight from 0 to 1, not 1.5"),
         ({"interpolation": float("nan")}, "weight from 0 to 1"),
+        ({"scale": "row"}, "there is no rerank scale 'row'. Did you mean 'raw'"),
     ],
 )
 def test_wrong_options_are_one_sentence(settings, why):

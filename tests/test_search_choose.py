@@ -40,10 +40,15 @@ def test_a_pipeline_survives_json():
         depth=200,
         fusion=Fusion(kind="rrf", weights={"bm25": 1.0, "minilm": 2.0}),
         reranker="tinybert",
-        rerank=RerankOptions(depth=50, interpolation=0.3),
+        rerank=RerankOptions(depth=50, interpolation=0.3, scale="raw"),
         why="because",
     )
     assert Pipeline.from_dict(pipeline.to_dict()) == pipeline
+
+
+def test_a_pipeline_of_before_there_was_a_scale_is_read():
+    stored = {"reranker": "tinybert", "rerank": {"depth": 50, "interpolation": 0.3}}
+    assert Pipeline.from_dict(stored).rerank.scale == "min-max"
 
 
 @pytest.mark.parametrize(

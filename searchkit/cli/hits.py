@@ -86,7 +86,10 @@ def _reranking(scorer: PairScorer, options: RerankOptions) -> str:
     mixed = (
         ""
         if options.interpolation is None
-        else (f", mixed with {options.interpolation:g} of the first stage")
+        else (
+            f", {'its raw scores ' if options.scale == 'raw' else ''}"
+            f"mixed with {options.interpolation:g} of the first stage"
+        )
     )
     return (
         f"The first {options.depth} reranked by {scorer.name}{mixed}; it reads "

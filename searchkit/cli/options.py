@@ -49,6 +49,10 @@ Interpolation = Annotated[
     float | None,
     typer.Option(metavar="SHARE", help="Share of the first stage in the reranked score, 0 to 1."),
 ]
+RerankScale = Annotated[
+    Literal["min-max", "raw"] | None,
+    typer.Option(help="How an interpolation takes the reranker's scores: stretched, or as is."),
+]
 BM25 = Annotated[
     str,
     typer.Option(

@@ -28,6 +28,7 @@ class SearchFlags:
     reranker: flags.Reranker = "auto"
     rerank_depth: flags.RerankDepth = None
     interpolation: flags.Interpolation = None
+    rerank_scale: flags.RerankScale = None
     bm25: flags.BM25 = ""
     fusion: flags.FusionPairs = ""
     depth: flags.Depth = None
@@ -55,6 +56,7 @@ class SearchFlags:
             depth=self.depth,
             rerank_depth=self.rerank_depth,
             interpolation=self.interpolation,
+            rerank_scale=self.rerank_scale,
         )
         changes.refuse_idle(stage=self.stage, lexical=self.lexical)
         with searching(path, options, changes) as searcher:

@@ -13,8 +13,12 @@ from searchkit.search.pipeline import Pipeline
 
 _BM25 = tuple(field.name for field in fields(BM25Params))
 _FUSION = ("kind", "k0", "normaliser")
-_RERANK = {"rerank_depth": "depth", "interpolation": "interpolation"}
-_WORDS = ("variant", "kind", "normaliser")  # whose values are no numbers
+_RERANK = {
+    "rerank_depth": "depth",
+    "interpolation": "interpolation",
+    "rerank_scale": "scale",
+}
+_WORDS = ("variant", "kind", "normaliser", "rerank_scale")  # whose values are no numbers
 _OWN = ", with your own settings."
 _WHOLE = ("depth", "rerank_depth")
 _NOT_RANK_BM25 = ("variant", "delta", "title_weight", "text_weight")  # it has k1 and b alone
@@ -30,6 +34,7 @@ class Changes:
     depth: int | None = None
     rerank_depth: int | None = None
     interpolation: float | None = None
+    rerank_scale: str | None = None
 
     def __bool__(self) -> bool:
         return self != Changes()
@@ -71,6 +76,10 @@ def set_one(pipeline: Pipeline, pair: str, encoders: Sequence[str]) -> Pipeline:
         if key in _RERANK and pipeline.reranker is None:
             raise ConfigError(
                 f"{key} has no effect: no reranker is loaded. Start with --reranker MODEL."
+            )
+        if key == "rerank_scale" and changed.rerank.interpolation is None:
+            raise ConfigError(
+                f"{key} has no effect: nothing is mixed in. :set interpolation=0.5 first."
             )
         if key in (*_FUSION, "bm25") and not encoders:
             raise ConfigError(f"{key} has no effect: the index holds no vectors to be fused.")
