@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import sqrt
 from statistics import NormalDist
 from typing import Any
 
@@ -114,9 +115,9 @@ def _detectable(differences: Sequence[float], threshold: float) -> float:
     """By the normal approximation, from the spread that was seen; 0 where nothing differs."""
     if len(differences) < 2:
         return 0.0
-    error = float(np.std(differences, ddof=1)) / len(differences) ** 0.5
+    error = float(np.std(differences, ddof=1)) / sqrt(len(differences))
     normal = NormalDist()
-    return error * float(normal.inv_cdf(1 - threshold / 2) + normal.inv_cdf(POWER))
+    return error * (normal.inv_cdf(1 - threshold / 2) + normal.inv_cdf(POWER))
 
 
 def _not_better(
