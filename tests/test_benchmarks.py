@@ -1,5 +1,6 @@
 """The benchmark scripts start, and the corpora they make up are the same in every run."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -37,3 +38,17 @@ def test_a_recombined_corpus_is_the_same_in_every_run(real_data, tmp_path):
     assert longer.read_bytes().startswith(once.read_bytes())
     assert len(once.read_bytes().splitlines()) == 40
     assert len(set(longer.read_bytes().splitlines())) == 60
+
+
+def test_the_gpu_benchmark_of_training_runs_small_on_a_processor():
+    [line] = run(FOLDER / "gpu_train.py", "--device", "cpu", "--small").splitlines()
+    rows = json.loads(line)["rows"]
+    assert [row["recipe"] for row in rows] == [
+        "tinybert-scirepeval",
+        "minilm-scidocs",
+        "specter2-astro",
+    ]
+    for row in rows:
+        assert set(row["sequences_per_s"]) == {"searchkit", "sentence-transformers"}
+        assert min(row["sequences_per_s"].values()) > 0
+        assert 0 < row["share_of_bf16_rate"] < 1
