@@ -6,6 +6,8 @@ from typing import Any
 
 from searchkit.train.recipe import Recipe
 
+_PAIRS = 32  # that the listwise loss scores at once
+
 
 def loss_of(recipe: Recipe, model: Any) -> Any:  # noqa: ANN401 - torch modules
     """The recipe's loss over (query, document) pairs.
@@ -36,6 +38,8 @@ def loss_of(recipe: Recipe, model: Any) -> Any:  # noqa: ANN401 - torch modules
         "margin-mse": losses.MarginMSELoss,
         "listwise": Listwise,
     }
+    if recipe.loss == "listwise":  # the parent's parts, a pair for each query, starve a processor
+        given["mini_batch_size"] = _PAIRS
     return classes[recipe.loss](model, **given)
 
 
