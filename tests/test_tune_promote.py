@@ -28,9 +28,10 @@ from searchkit.index.index import Index
 from searchkit.index.lock import writing
 from searchkit.index.switch import switch_pipeline, unchanged
 from searchkit.models.cross_encoder import open_cross_encoder
+from searchkit.rerank import RerankOptions
 from searchkit.search.pipeline import Pipeline, factory
 from searchkit.tune.attempts import read_attempts
-from searchkit.tune.candidates import with_encoder, with_reranker
+from searchkit.tune.candidates import advice, with_encoder, with_reranker
 from searchkit.tune.measure import measure
 from searchkit.tune.promote import PromoteOptions, promote
 from searchkit.types import Query
@@ -145,7 +146,9 @@ def test_what_is_measured_is_what_a_search_ranks(judged, models):
     scorer = open_cross_encoder(models["good"])
     with searchkit.open(index) as searcher:
         baseline, candidates = with_reranker(searcher.pipeline, scorer.name, scorer.fingerprint)
-        tried = [baseline, candidates[0].pipeline, candidates[12].pipeline, candidates[-1].pipeline]
+        alone = next(one.pipeline for one in candidates if one.weight == 0)
+        raw = next(one.pipeline for one in candidates if one.pipeline.rerank.scale == "raw")
+        tried = [baseline, candidates[12].pipeline, raw, alone]
         seen = []
         values = measure(
             searcher,
@@ -161,7 +164,6 @@ def test_what_is_measured_is_what_a_search_ranks(judged, models):
         with unchanged(index, number) as live:
             number = switch_pipeline(index, live, pipeline.to_dict()).number
         assert values[:, n].mean() == pytest.approx(ndcg(index, qrels))
-    assert candidates[-1].weight == 0
     assert values[:, 3].mean() == 1  # the model alone finds what it judged
 
 
@@ -169,7 +171,8 @@ def test_fused_and_reranked_is_measured_as_it_is_searched(dense, models, tmp_pat
     index, qrels = Path(shutil.copytree(dense[0], tmp_path / "index")), dense[1]
     scorer = open_cross_encoder(models["bad"])
     with searchkit.open(index) as searcher:
-        _, tried = with_reranker(searcher.pipeline, scorer.name, scorer.fingerprint, depth=7)
+        options = RerankOptions(depth=7)
+        _, tried = with_reranker(searcher.pipeline, scorer.name, "", options=options)
         tried = [searcher.pipeline, tried[9].pipeline]
         values = measure(searcher, tried, QUERIES, qrels, scorers={scorer.name: scorer})
         assert values[:, 0].mean() == pytest.approx(ndcg(index, qrels))
@@ -408,3 +411,20 @@ def test_without_an_encoder_the_others_keep_their_proportions():
     only = replace(factory(["a"]), fusion=Fusion(weights={"bm25": 0.0, "a": 1.0}))
     with pytest.raises(ConfigError, match="all that weighs"):
         with_encoder(only, "a", is_factory=False)
+
+
+def test_what_a_model_advises_is_tried_first(models, tmp_path):
+    folder = Path(shutil.copytree(models["bad"], tmp_path / "mine"))
+    said = {"depth": 30, "interpolation": 0.83, "scale": "raw"}
+    (folder / "searchkit.json").write_text(json.dumps(said))
+    pipeline = factory([])
+    advised = advice(str(folder), pipeline.rerank, depth=None)
+    assert advised == RerankOptions(**said)
+    assert advice(str(folder), pipeline.rerank, depth=5).depth == 5
+    assert advice(models["bad"], RerankOptions(depth=40), depth=None) == RerankOptions(depth=40)
+    _, candidates = with_reranker(pipeline, "mine", "f", options=advised)
+    assert candidates[0].pipeline.rerank == advised
+    assert {one.pipeline.rerank.depth for one in candidates} == {30}
+    weights = [(one.weight, one.pipeline.rerank.scale) for one in candidates]
+    assert len(set(weights)) == len(weights)
+    assert {scale for _, scale in weights} == {"raw", "min-max"}

@@ -127,9 +127,10 @@ def _show(found: Promotion, *, as_json: bool) -> None:
     start = said.get((verdict.passed, found.written), "Not promoted")
     screen.write((f"{start}: ", "bold"), verdict.why)
     share = "the model" if found.model in found.pipeline.encoders else "the first stage"
+    beside = " beside raw scores" if _is_raw(found) else ""
     screen.write(
         f"nDCG@10 {found.baseline:.4f} without it, {found.quality:.4f} with it, cross-validated; "
-        f"weight of {share} {found.weight:g}."
+        f"weight of {share} {found.weight:g}{beside}."
     )
     if verdict.subsets:
         rows = [["subset", "queries", "difference", "low", "high", "p"]]
@@ -137,6 +138,10 @@ def _show(found: Promotion, *, as_json: bool) -> None:
         rows += [_row(name, one) for name, one in verdict.subsets.items()]
         screen.write()
         screen.table(rows, numbers=1)
+
+
+def _is_raw(found: Promotion) -> bool:
+    return found.pipeline.reranker == found.model and found.pipeline.rerank.scale == "raw"
 
 
 def _row(name: str, found: Comparison) -> list[str]:

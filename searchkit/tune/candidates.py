@@ -12,10 +12,13 @@ from searchkit.models.cross_encoder import CrossEncoderOptions, open_cross_encod
 from searchkit.models.folder import locate
 from searchkit.models.names import Family, aliases, resolve
 from searchkit.protocols import PairScorer
+from searchkit.rerank import RerankOptions
 from searchkit.search.pipeline import Pipeline, factory
 from searchkit.search.searcher import Searcher
 
 STEP = 0.05  # between two weights that are tried
+# Of a reranker's raw scores to the first stage's, which lie in [0, 1]: logits spread over about 10.
+RAW_RATIOS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,10 @@ def contest_of(
     family = family_of(model, searcher.encoders)
     if family == "cross-encoder":
         scorer = open_cross_encoder(model, options=options)
-        baseline, candidates = with_reranker(pipeline, scorer.name, scorer.fingerprint, depth=depth)
+        advised = advice(model, pipeline.rerank, depth=depth)
+        baseline, candidates = with_reranker(
+            pipeline, scorer.name, scorer.fingerprint, options=advised
+        )
         scorers: dict[str, PairScorer] = {scorer.name: scorer}
         name, fingerprint = scorer.name, scorer.fingerprint
     else:
@@ -77,6 +83,15 @@ def contest_of(
     )
 
 
+def advice(model: str, options: RerankOptions, *, depth: int | None) -> RerankOptions:
+    """How a cross-encoder wants to be believed, where its folder says so.
+
+    options: of the pipeline, whose depth holds where neither the user nor the model names one.
+    """
+    said = resolve(model, "cross-encoder").serving.rerank
+    return RerankOptions(**{"depth": options.depth} | said | ({"depth": depth} if depth else {}))
+
+
 def family_of(model: str, held: Sequence[str]) -> Family:
     """Which family a model is of. held: names of the encoders whose vectors the index has."""
     for spec in aliases():
@@ -94,21 +109,29 @@ def family_of(model: str, held: Sequence[str]) -> Family:
 
 
 def with_reranker(
-    pipeline: Pipeline, name: str, fingerprint: str, *, depth: int | None = None
+    pipeline: Pipeline, name: str, fingerprint: str, *, options: RerankOptions | None = None
 ) -> tuple[Pipeline, list[Candidate]]:
-    """The pipeline without the cross-encoder, and with it at every weight of the first stage.
+    """The pipeline without the cross-encoder, and with it at every weight on both scales.
 
-    A pipeline that has another reranker is compared as it is. depth: documents that the model
-    reads; None keeps the pipeline's.
+    A pipeline that has another reranker is compared as it is. options: what the model advises;
+    its weight is the first to be tried, its depth holds for all.
     """
-    baseline = pipeline
+    options, baseline = options or RerankOptions(), pipeline
     if pipeline.reranker == name:
         baseline = replace(pipeline, reranker=None, reranker_fingerprint="")
-    options = pipeline.rerank if depth is None else replace(pipeline.rerank, depth=depth)
     bare = replace(pipeline, reranker=name, reranker_fingerprint=fingerprint)
-    return baseline, [
-        Candidate(weight, replace(bare, rerank=replace(options, interpolation=weight)))
+    tried = [options] if options.interpolation is not None else []
+    tried += [
+        replace(options, interpolation=weight, scale="min-max")
         for weight in reversed([0.0, *_between()])
+    ]
+    tried += [
+        replace(options, interpolation=round(1 / (1 + ratio), 4), scale="raw")
+        for ratio in RAW_RATIOS
+    ]
+    return baseline, [
+        Candidate(one.interpolation or 0.0, replace(bare, rerank=one))
+        for one in dict.fromkeys(tried)
     ]
 
 

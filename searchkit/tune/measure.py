@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import groupby
 
 import numpy as np
@@ -43,6 +44,7 @@ def measure(
         if (pipeline.bm25, pipeline.depth) != (own.bm25, own.depth):
             raise ValueError("the pipelines differ in BM25 or depth from the searcher's")
     runs: list[dict[str, list[tuple[str, float]]]] = [{} for _ in pipelines]
+    id_of = cache(searcher.index.id)
     for start in range(0, len(queries), _BATCH):
         batch = queries[start : start + _BATCH]
         held = _retrieve(searcher, pipelines, [clean(query.text) for query in batch])
@@ -50,8 +52,8 @@ def measure(
             alone = {name: [rankings[n]] for name, rankings in held.items()}
             ranked = _rank(searcher, pipelines, scorers, query=clean(query.text), retrieved=alone)
             for run, ranking in zip(runs, ranked, strict=True):
-                ids = searcher.index.ids(ranking.rows[:_SHOWN])
-                run[query.id] = [(one, float(-place)) for place, one in enumerate(ids)]
+                shown = enumerate(ranking.rows[:_SHOWN].tolist())
+                run[query.id] = [(id_of(row), float(-place)) for place, row in shown]
             progress(start + n + 1, len(queries))
     judged = {query.id: qrels[query.id] for query in queries}
     wanted = parse_measures([MEASURE])

@@ -40,7 +40,7 @@ _SHOWN = 12  # characters of a hash that a person compares
 class PromoteOptions:
     """How a model is measured, and whether it may be switched on."""
 
-    depth: int | None = None  # documents that a reranker reads; None: as the pipeline says
+    depth: int | None = None  # documents a reranker reads; None: as it or the pipeline says
     n_folds: int = N_FOLDS
     alpha: float = ALPHA
     seed: int = 0
