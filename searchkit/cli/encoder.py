@@ -102,6 +102,18 @@ def add_aloud(index: Path, choice: DenseChoice, *, ann: AnnKind = "auto") -> Non
         f"{index}: {count(fresh.n_docs, 'document')} with vectors of {choice.encoder.name}, "
         f"{size} in all, added in {perf_counter() - begin:.1f} s."
     )
+    if fresh.pipeline is None:
+        _say_what_runs(index)
+
+
+def _say_what_runs(index: Path) -> None:
+    from searchkit.index.index import Index
+    from searchkit.search.choose import choose
+
+    with Index.open(index) as opened:
+        found = choose(opened)
+    stages = " and ".join(["BM25", *found.encoders])
+    say(f"No pipeline is promoted here, so a search runs the factory's: {stages}.")
 
 
 def _forecast(index: Path, choice: DenseChoice) -> None:

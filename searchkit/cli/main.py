@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from searchkit.cli import (
+    adapt,
     demo,
     doctor,
     encoder,
@@ -51,6 +52,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "mine": mine.mine,
     "teach": teach.teach,
     "train": train.train,
+    "adapt": adapt.adapt,
     "promote": promote.promote,
     "recipes": recipes.recipes,
     "models": models.models,

@@ -1,0 +1,109 @@
+"""Held-out queries and an index -> a small index in which what was asked stands nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from searchkit.errors import ModelMismatch
+from searchkit.index.build import BuildConfig, Watch, build_index
+from searchkit.index.dense_parts import DenseChoice
+from searchkit.index.index import Index
+from searchkit.index.switch import switch_pipeline, unchanged
+from searchkit.index.vectors import VectorConfig
+from searchkit.models.device import Device
+from searchkit.models.encoder import EncoderOptions, open_encoder
+from searchkit.search.pipeline import Pipeline
+from searchkit.train.cloze import Cloze, place, reduced
+from searchkit.tune.material import Material, kind_of
+from searchkit.types import Doc, Query
+
+MAX_DOCS = 5_000  # among which a known item is looked for; enough to be lost in, quick to encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownItems:
+    """An index, queries, and the documents that are known to answer them."""
+
+    path: Path
+    queries: list[Query]
+    qrels: dict[str, dict[str, int]]
+    kinds: dict[str, list[str]]  # kind -> ids of its queries
+    n_docs: int
+
+
+def build_known_items(
+    out: Path,
+    index: Index,
+    material: Material,
+    *,
+    dense: Sequence[DenseChoice],
+    pipeline: Pipeline,
+    watch: Watch,
+) -> KnownItems:
+    """Build the index at `out`, which may hold one, with this pipeline in it.
+
+    It holds the documents that are asked for, without what is asked, and others by seeded chance.
+    Every document is written as one of its kind is: half of them without titles, half with a
+    sentence less. Documents that ask for what they cite are left out. In the whole index a query
+    would find its own words: BM25 would look perfect.
+    """
+    wanted = {one.doc_id: one for one in material.held_out}
+    chosen = _chosen(index, material, wanted)
+    config = BuildConfig(analyzer=index.analyzer.name, dense=dense, ann="flat", replace=True)
+    built = build_index(out, _written(index, material, chosen), config, watch=watch)
+    with unchanged(out, built.number) as live:
+        switch_pipeline(out, live, pipeline.to_dict())
+    kinds: dict[str, list[str]] = {}
+    qrels: dict[str, dict[str, int]] = {}
+    for one in material.held_out:
+        if one.query_id not in qrels:
+            kinds.setdefault(one.kind, []).append(one.query_id)
+        qrels.setdefault(one.query_id, {})[one.doc_id] = 1
+    texts = {one.query_id: one.query for one in material.held_out}
+    return KnownItems(
+        path=out,
+        queries=[Query(id_, text) for id_, text in texts.items()],
+        qrels=qrels,
+        kinds=kinds,
+        n_docs=built.n_docs,
+    )
+
+
+def held_encoder(index: Path, record: dict[str, Any], *, device: Device) -> DenseChoice:
+    """The encoder of an index, opened as it was; ModelMismatch where it has changed."""
+    options = EncoderOptions.from_dict(record["options"])
+    options = replace(options, device=device, trust_remote_code=False)
+    encoder = open_encoder(record["name"], options=options)
+    if encoder.fingerprint != record["fingerprint"]:
+        raise ModelMismatch(
+            f"{index} was built with another {record['name']}. Bring the old model back, or drop "
+            f"its vectors: searchkit encoder drop {index} {record['name']}"
+        )
+    config = VectorConfig(passages=record["passages"], dtype=record["dtype"])
+    return DenseChoice(encoder, config, record["options"])
+
+
+def _chosen(index: Index, material: Material, wanted: dict[str, Cloze]) -> set[str]:
+    """Ids of the documents: all that are asked for, filled up with others."""
+    asking = {one.query_id for one in material.held_out if one.kind == "citation"}
+    ids = (id_ for segment in index.segments for id_ in segment.docs.ids.to_pylist())
+    others = [id_ for id_ in ids if id_ not in wanted and id_ not in asking]
+    seed = material.clozes.seed
+    room = max(0, MAX_DOCS - len(wanted))
+    return {*wanted, *sorted(others, key=lambda id_: place(f"other\0{id_}", seed))[:room]}
+
+
+def _written(index: Index, material: Material, chosen: set[str]) -> Iterator[Doc]:
+    """The documents in the order of the index; one that would be empty stays whole."""
+    asked = {one.doc_id: one for one in material.held_out if one.kind != "citation"}
+    for doc in index:
+        if doc.id not in chosen:
+            continue
+        if doc.id in asked:
+            yield asked[doc.id].document
+            continue
+        less = reduced(doc, kind_of(doc.id, material.clozes.seed), material.clozes)
+        yield less if less.title or less.text else Doc(doc.id, doc.title, doc.text)
