@@ -15,7 +15,7 @@ def test_the_demo_measures_every_stage_and_shows_three_searches(tmp_path):
     assert [line.split()[0] for line in table[2:-1]] == ["bm25", "minilm", "fused"]
     assert shown.stdout.count("> ") == 3
     assert shown.stdout.count("stage   rank") == 9
-    assert "nothing was reranked" in shown.stdout
+    assert "Nothing was reranked" in shown.stdout
     assert "searchkit repl indexes/papers" in shown.stdout
     example = invoke("why-not", "--help").stdout.partition("Example:")[2].splitlines()[1]
     asked = shlex.split(example)[2:]

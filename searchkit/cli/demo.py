@@ -59,7 +59,9 @@ def demo(
         _measure(screen, searcher)
         screen.write(spell_pipeline(searcher.pipeline))
         if searcher.pipeline.reranker is None:
-            screen.write("No reranker is packaged, so nothing was reranked (--reranker names one).")
+            screen.write(
+                "Nothing was reranked: no reranker is loaded (--reranker MODEL loads one)."
+            )
         for query_id, moral in _SHOWN:
             _show_search(screen, searcher, query_id, moral)
     typer.echo(f"\n{_NEXT}")

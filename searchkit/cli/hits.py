@@ -74,6 +74,8 @@ def what_ran(answer: Answer, stages: Stages) -> str:
     ran = stages.pipeline.why[:1].upper() + stages.pipeline.why[1:]
     if stages.pipeline.encoders and answer.stage not in ("fused", "reranked"):
         ran = f"Stage {answer.stage} alone, as asked."
+    elif answer.stage != stages.default:
+        ran = f"{ran} Up to stage {answer.stage}, as asked."
     if answer.stage == "reranked" and stages.scorer is not None:
         ran = f"{ran} {_reranking(stages.scorer.get(), stages.pipeline.rerank)}"
     return " ".join((ran, *answer.notes))

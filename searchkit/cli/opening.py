@@ -10,7 +10,7 @@ from pathlib import Path
 from searchkit.cli.tuning import Changes
 from searchkit.index.index import Index
 from searchkit.search.api import OpenOptions, open_searcher
-from searchkit.search.choose import choose
+from searchkit.search.choose import choose, reranked_by
 from searchkit.search.pipeline import Pipeline
 from searchkit.search.searcher import Searcher
 
@@ -23,7 +23,8 @@ def searching(
     if changes:
         with Index.open(path) as index:
             encoders = [record["name"] for record in index.generation.encoders]
-            pipeline = changes.apply(choose(index), encoders)
+            pipeline = reranked_by(choose(index), options.reranker)
+        pipeline = changes.apply(pipeline, encoders)
         options = replace(options, pipeline=pipeline)
     searcher = open_searcher(path, options=options)
     with searcher.index:

@@ -21,6 +21,7 @@ from searchkit.models.load import (
     pooling_of,
 )
 from searchkit.models.names import render, resolve
+from searchkit.models.shatter import shattered
 from searchkit.types import Doc, Vectors
 
 # Padded tokens in a batch; of 2,048 to 32,768 the fewest CPU seconds a document with minilm.
@@ -87,16 +88,14 @@ class SentenceEncoder:
     def shattered(self, texts: Sequence[str]) -> float:
         """Share of the pieces of words that are unknown or one letter; 0 where there are none."""
         tokenizer = self.model.tokenizer
-        pieces = [
-            piece.strip("#▁Ġ ")
+        pieces = (
+            piece
             for ids in tokenizer(_readable(texts), add_special_tokens=False, verbose=False)[
                 "input_ids"
             ]
             for piece in tokenizer.convert_ids_to_tokens(ids)
-        ]
-        broken = [p == tokenizer.unk_token or (len(p) == 1 and p.isalpha()) for p in pieces]
-        words = [p == tokenizer.unk_token or p.isalpha() for p in pieces]
-        return sum(broken) / sum(words) if any(words) else 0.0
+        )
+        return shattered(pieces, tokenizer.unk_token)
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """One row per text.

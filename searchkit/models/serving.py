@@ -3,7 +3,7 @@
     {"template": "{title} {text}", "max_tokens": 64, "window": "focus",
      "depth": 100, "interpolation": 0.5, "scale": "raw", "after": ["fused"]}
 
-Every key may be missing. `template`, `max_tokens` and `window` say what the model reads of a
+Every key may be left out. `template`, `max_tokens` and `window` say what the model reads of a
 document; `depth`, `interpolation` and `scale` are what `searchkit.rerank.RerankOptions` starts
 from where nobody says otherwise; `after` names the stages that a packaged reranker follows by
 default.
@@ -38,7 +38,7 @@ class Serving:
     depth: int | None = None
     interpolation: float | None = None  # weight of the first stage
     scale: Scale | None = None
-    after: tuple[str, ...] = ()
+    after: tuple[str, ...] = ("fused",)  # stages that it follows by default, where it is shipped
 
     @property
     def rerank(self) -> dict[str, Any]:
@@ -63,14 +63,16 @@ def read_serving(folder: Path) -> Serving:
         if key not in known:
             near = get_close_matches(key, known, 1, cutoff=0.0)[0]
             raise ModelError(f"{path}: there is no setting {key!r}. Did you mean {near!r}?")
-        if value is not None and not _FITS[key](value):
+        if not _FITS[key](value):
             raise ModelError(f"{path}: {key} cannot be {value!r}.")
-    return Serving(**settings | {"after": tuple(settings.get("after") or ())})
+    if "after" in settings:
+        settings["after"] = tuple(settings["after"])
+    return Serving(**settings)
 
 
 def write_serving(folder: Path, settings: Serving) -> None:
     """Write the settings that are not None into the folder of a model."""
-    said = {name: value for name, value in asdict(settings).items() if value not in (None, ())}
+    said = {name: value for name, value in asdict(settings).items() if value is not None}
     (folder / FILE).write_text(json.dumps(said, indent=1) + "\n", "utf-8")
 
 

@@ -20,14 +20,13 @@ from searchkit.models.device import Device
 from searchkit.models.encoder import EncoderOptions, open_encoder
 from searchkit.protocols import PairScorer, Retriever
 from searchkit.retrieve.bm25 import BM25Retriever, Engine, LexicalPart
-from searchkit.search.choose import choose
+from searchkit.search.choose import AUTO, choose, reranked_by
 from searchkit.search.lazy import Lazy
 from searchkit.search.pipeline import Pipeline
 from searchkit.search.searcher import Searcher
 from searchkit.search.stages import Stages
 
 Lexical = Literal["searchkit", "rank-bm25"]
-AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +91,8 @@ def open_searcher(path: str | Path, *, options: OpenOptions | None = None) -> Se
 
 
 def _assemble(index: Index, options: OpenOptions) -> Searcher:
-    pipeline = options.pipeline or choose(index)
-    reranker = pipeline.reranker if options.reranker == AUTO else options.reranker
+    pipeline = reranked_by(options.pipeline or choose(index), options.reranker)
+    reranker = pipeline.reranker
     retrievers: dict[str, Lazy[Retriever]] = {
         "bm25": Lazy(lambda: _lexical(index, pipeline, options))
     }
@@ -101,7 +100,6 @@ def _assemble(index: Index, options: OpenOptions) -> Searcher:
         retrievers[record["name"]] = Lazy(partial(_dense_retriever, index, record, options))
     promoted = pipeline if options.reranker == AUTO else None
     scorer = Lazy(lambda: _scorer(reranker, options, index, promoted)) if reranker else None
-    pipeline = replace(pipeline, reranker=reranker)
     return Searcher(index, Stages(pipeline, retrievers, scorer, index))
 
 

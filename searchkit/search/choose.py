@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from searchkit.index.index import Index
+from searchkit.models.delta import read_delta
+from searchkit.models.folder import locate
+from searchkit.models.names import PLAIN, ModelSpec, house, render, resolve
+from searchkit.models.shatter import shattered_by
+from searchkit.rerank import RerankOptions
 from searchkit.search.pipeline import Pipeline, factory
+
+AUTO = "auto"  # the pipeline's own reranker
+FACTORY_RERANKER = "house-small"
 
 # ISO 639-1 codes of analyzers, to compare with the languages on a model's card
 CODES = {
@@ -19,11 +29,12 @@ CODES = {
     "sesotho": "st", "spanish": "es", "swedish": "sv", "tamil": "ta", "turkish": "tr",
     "yiddish": "yi",
 }  # fmt: skip
+_SAMPLED_DOCS = 64
 SHATTERED = 0.4  # share of unknown or single-character pieces from which an encoder reads noise
 
 
 def choose(index: Index) -> Pipeline:
-    """The promoted pipeline, or the factory's with the encoders that can read this corpus."""
+    """The promoted pipeline, or the factory's with the models that can read this corpus."""
     if index.generation.pipeline is not None:
         return Pipeline.from_dict(index.generation.pipeline)
     able, why = [], ""
@@ -33,11 +44,51 @@ def choose(index: Index) -> Pipeline:
             why = reason
         else:
             able.append(record["name"])
-    return factory(able, left_out=why)
+    packaged = _packaged("fused" if able else "bm25")
+    if packaged is None:
+        return factory(able, left_out=why)
+    if unread := unfit(_record(packaged, index), index.analyzer.name):
+        return factory(able, left_out=why, unread=unread)
+    options = RerankOptions(**packaged.serving.rerank)
+    return factory(able, left_out=why, reranker=packaged.alias, rerank=options)
+
+
+def reranked_by(pipeline: Pipeline, name: str | None) -> Pipeline:
+    """The pipeline with the reranker of this name, `AUTO` for its own, None for none.
+
+    Another than its own is read and believed as its `searchkit.json` says, where nobody has set
+    anything. ModelError where there is no such model.
+    """
+    if name in (AUTO, pipeline.reranker):
+        return pipeline
+    why = pipeline.why
+    if pipeline.reranker:
+        instead = f"reranked by {name} instead" if name else "without its reranker"
+        why = f"{why.removesuffix('.')}; {instead}, as asked."
+    found, options = resolve(name, "cross-encoder") if name else None, pipeline.rerank
+    if found and (pipeline.reranker or options == RerankOptions()):
+        options = RerankOptions(**found.serving.rerank)
+    return replace(pipeline, reranker=name, reranker_fingerprint="", rerank=options, why=why)
+
+
+def _packaged(stage: str) -> ModelSpec | None:
+    """The reranker that is shipped, where it wants to follow this stage."""
+    found = (spec for spec in house() if spec.alias == FACTORY_RERANKER)
+    return next((spec for spec in found if stage in spec.serving.after), None)
+
+
+def _record(spec: ModelSpec, index: Index) -> dict[str, Any]:
+    """What `unfit` asks of a reranker: its base shatters a corpus as the encoder of its name."""
+    base = read_delta(locate(spec)).base
+    known = {one["name"]: one.get("shattered", 0.0) for one in index.generation.encoders}
+    if base not in known:
+        sample = [render(PLAIN, doc) for doc in islice(index, _SAMPLED_DOCS)]
+        known[base] = shattered_by(locate(resolve(base, "bi-encoder")), sample)
+    return {"name": spec.name, "languages": spec.languages, "shattered": known[base]}
 
 
 def unfit(record: Mapping[str, Any], analyzer: str) -> str:
-    """Why an encoder should not rank this corpus by default; "" where it should."""
+    """Why a model should not rank this corpus by default; "" where it should."""
     code, known = CODES.get(analyzer), record.get("languages") or []
     if code and known and code not in known:
         return f"{record['name']} reads {', '.join(known)} and the corpus is analysed as {analyzer}"

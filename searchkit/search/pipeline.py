@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -65,18 +65,31 @@ def refuse_unknown(what: str, settings: Mapping[str, Any], kind: type[Any]) -> N
             raise ConfigError(f"{what}: there is no {key!r}. Did you mean {near!r}?")
 
 
-def factory(encoders: Sequence[str], *, left_out: str = "") -> Pipeline:
+def factory(
+    encoders: Sequence[str],
+    *,
+    left_out: str = "",
+    reranker: str | None = None,
+    rerank: RerankOptions | None = None,
+    unread: str = "",
+) -> Pipeline:
     """What runs where nobody promoted anything.
 
-    left_out: why encoders that the index has do not take part; "" where they do.
+    left_out: why encoders that the index has do not take part; "" where they do. reranker: the
+    packaged one, with its settings; unread: why it does not take part although it is there.
     """
+    bare = Pipeline(reranker=reranker, rerank=rerank or RerankOptions())
+    then = f"; no reranker, because {unread}" if unread else ""
     if not encoders:
+        what = "BM25 and the packaged reranker" if reranker else "BM25 alone"
         why = left_out or "the index holds no vectors"
-        return Pipeline(why=f"BM25 alone, because {why}.")
+        return replace(bare, why=f"{what}, because {why}{then}.")
     dense = (1 - LEXICAL_WEIGHT) / len(encoders)
     weights = {"bm25": LEXICAL_WEIGHT, **dict.fromkeys(encoders, dense)}
-    return Pipeline(
+    then = ", then the packaged reranker" if reranker else then
+    return replace(
+        bare,
         encoders=tuple(encoders),
         fusion=Fusion(kind="convex", weights=weights, normaliser="min-max"),
-        why="the factory pipeline: BM25 and vectors, fused.",
+        why=f"the factory pipeline: BM25 and vectors, fused{then}.",
     )
