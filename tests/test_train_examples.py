@@ -243,7 +243,7 @@ def test_many_batches_are_one_table(tmp_path, read):
         write_jsonl(tmp_path / "p.jsonl", rows), "pairs", progress=lambda *at: told.append(at)
     )
     assert found.data[2499] == rows[2499]
-    assert told == [(1000, 0), (2000, 0)]
+    assert told == [(1000, 0), (2000, 0), (2500, 2500)]
 
 
 def test_a_broken_encoding_is_counted_and_mended_on_wish(tmp_path, read):

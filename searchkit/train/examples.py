@@ -181,6 +181,8 @@ class _Reading:
                     self.ledger.reasons[found.reason] += 1
                 else:
                     raise CorpusError(feed.where, line, found.why) from None
+        if self.progress:
+            self.progress(self.n_read, self.n_read)
 
     def _nothing(self) -> CorpusError:
         where = ", ".join(feed.where for feed in self.feeds)
