@@ -17,37 +17,42 @@ if TYPE_CHECKING:
     from searchkit.tune.promote import Promotion
 
 
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="Cross-encoder, or encoder of the index: alias, folder or hub name.",
+        show_default=False,
+    ),
+]
+Queries = Annotated[Path, typer.Option(metavar="FILE", help="JSONL or TSV: an id and a text each.")]
+QrelsFile = Annotated[Path, typer.Option(metavar="FILE", help="Judgements: TSV or TREC qrels.")]
+Subset = Annotated[
+    list[str],
+    typer.Option(
+        metavar="NAME=FILE",
+        help="Queries on which the model may not be worse: ids, one a line; repeatable.",
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Judge only. The attempt is recorded, since it was one all the same."
+    ),
+]
+
+
 def promote(  # noqa: PLR0913 - the flags of a command are its parameters
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL",
-            help="Cross-encoder, or encoder of the index: alias, folder or hub name.",
-            show_default=False,
-        ),
-    ],
+    model: Model,
     index: flags.IndexPath,
     *,
-    queries: Annotated[
-        Path, typer.Option(metavar="FILE", help="JSONL or TSV: an id and a text each.")
-    ],
-    qrels: Annotated[Path, typer.Option(metavar="FILE", help="Judgements: TSV or TREC qrels.")],
-    subset: Annotated[
-        list[str],
-        typer.Option(
-            metavar="NAME=FILE",
-            help="Queries on which the model may not be worse: ids, one a line; repeatable.",
-        ),
-    ] = [],  # noqa: B006 - typer reads it, nobody writes it
+    queries: Queries,
+    qrels: QrelsFile,
+    subset: Subset = [],  # noqa: B006 - typer reads it, nobody writes it
     rerank_depth: flags.RerankDepth = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the folds and the tests.")] = 0,
     device: flags.Device = "auto",
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Judge only. The attempt is recorded, since it was one all the same."
-        ),
-    ] = False,
+    dry_run: DryRun = False,
     as_json: flags.Json = False,
     trust_remote_code: flags.TrustRemoteCode = False,
 ) -> None:

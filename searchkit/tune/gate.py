@@ -60,24 +60,22 @@ def judge(
         raise ValueError("need values of the same queries, at least one")
     if n_attempts_before < 0 or not 0 < alpha < 1:
         raise ValueError(f"got alpha {alpha} after {n_attempts_before} attempts")
-    n_attempts = n_attempts_before + 1
-    threshold = alpha / n_attempts
+    threshold = alpha / (n_attempts := n_attempts_before + 1)
     overall = _compared(with_, without, sorted(with_), threshold=threshold, seed=seed)
     by_subset = {
-        name: _compared(with_, without, sorted(queries), threshold=alpha, seed=seed)
-        for name, queries in (subsets or {}).items()
+        name: _compared(with_, without, sorted(own), threshold=alpha, seed=seed)
+        for name, own in (subsets or {}).items()
     }
     harmed = [name for name, one in by_subset.items() if one.difference < 0 and one.p < alpha]
     better = overall.difference > 0 and overall.p < threshold
     detectable = _detectable([with_[query] - without[query] for query in with_], threshold)
-    why = f"{measure} {spell(overall)}, {_queries(overall.n_queries)}"
-    if n_attempts_before:
-        why += f", attempt {n_attempts} on these judgements"
+    counted = f", attempt {n_attempts} on these judgements" if n_attempts_before else ""
+    reason = ""
     if not better:
-        why += f": {_not_better(overall, threshold, detectable, alpha=alpha, n=n_attempts)}"
+        reason = f": {_not_better(overall, threshold, detectable, alpha=alpha, n=n_attempts)}"
     elif harmed:
         listed = "; ".join(f"{name} {spell(by_subset[name])}" for name in harmed)
-        why += f": better on the whole, and significantly worse on {listed}"
+        reason = f": better on the whole, and significantly worse on {listed}"
     return Verdict(
         overall=overall,
         subsets=by_subset,
@@ -85,7 +83,7 @@ def judge(
         threshold=threshold,
         detectable=detectable,
         passed=better and not harmed,
-        why=f"{why}.",
+        why=f"{measure} {spell(overall)}, {_queries(overall.n_queries)}{counted}{reason}.",
     )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from searchkit.errors import ConfigError, CorpusError
 from searchkit.index.build import Watch
+from searchkit.index.generation import Generation
 from searchkit.index.index import Index
 from searchkit.index.switch import switch_pipeline, unchanged
 from searchkit.models.cross_encoder import CrossEncoderOptions
@@ -83,38 +84,29 @@ def promote(
     options: PromoteOptions | None = None,
     watch: Watch = lambda phase: lambda done, total: None,
 ) -> Promotion:
-    """Put the model into the index's pipeline if it makes it better; the gate decides.
+    """Put the model into the index's pipeline if the gate finds it better than without.
 
-    The pipeline of the index is compared with and without the model, query by query. The weight
-    of the model is chosen by cross-validation, and the value that counts is that of queries which
-    took no part in the choice. A pass commits a new generation that shares all documents and
-    parts; otherwise the pipeline stays. Either way the attempt is recorded in the index, a dry
-    run's as well: whoever looks at many models and promotes the best has tried them all.
-
-    Costs one scoring of each query's head. Interrupted before the end, nothing is written.
-    Errors: a model that cannot be had, no judged query, an index that is written meanwhile.
+    The weight is cross-validated: what counts is the value of queries that took no part in its
+    choice. A pass commits a new generation that shares all parts. Either way the attempt is
+    recorded in the index, a dry run's as well: whoever promotes the best of many has tried them
+    all. Costs one scoring of each query's head. Interrupted or refused, nothing is written.
     """
-    options = options or PromoteOptions()
-    asked = _judged(queries, qrels)
+    options, asked = options or PromoteOptions(), _judged(queries, qrels)
     named, outside = _subsets(subsets or {}, asked)
     measured = _measure(model, index, asked, qrels, options=options, watch=watch)
     contest, values = measured.contest, measured.values
     folded = cross_validate(values[:, 1:], n_folds=options.n_folds, seed=options.seed)
     best = contest.candidates[folded.setting]
-    ids, hashed = [query.id for query in asked], qrels_hash(qrels)
+    hashed = qrels_hash(qrels)
     with unchanged(index, measured.generation) as live:
+        made = n_others(read_attempts(index), qrels=hashed, identity=measured.identity)
         verdict = judge(
-            dict(zip(ids, folded.values.tolist(), strict=True)),
-            dict(zip(ids, values[:, 0].tolist(), strict=True)),
+            measured.by_query(folded.values),
+            measured.by_query(values[:, 0]),
             subsets=named,
-            n_attempts_before=n_others(
-                read_attempts(index),
-                qrels=hashed,
-                identity=(contest.fingerprint, measured.settings),
-            ),
+            n_attempts_before=made,
             alpha=options.alpha,
             seed=options.seed,
-            measure=MEASURE,
         )
         promotion = Promotion(
             model=contest.name,
@@ -126,21 +118,34 @@ def promote(
             baseline=float(values[:, 0].mean()),
             qrels=hashed,
             n_unjudged=len(queries) - len(asked),
-            n_missing=len(qrels.keys() - set(ids)),
+            n_missing=len(qrels) - len(asked),
             outside=outside,
             written=verdict.passed and not options.dry_run,
         )
-        record(index, _attempt(promotion, contest, measured.settings))
-        if promotion.written:
-            switch_pipeline(index, live, promotion.pipeline.to_dict())
+        _commit(index, live, promotion, measured)
     return promotion
 
 
+def _commit(index: Path, live: Generation, promotion: Promotion, measured: _Measured) -> None:
+    """The attempt first: a crash between the two may not lose it."""
+    record(index, _attempt(promotion, measured.contest, measured.settings))
+    if promotion.written:
+        switch_pipeline(index, live, promotion.pipeline.to_dict())
+
+
 class _Measured(NamedTuple):
+    ids: list[str]  # of the queries
     contest: Contest
     values: NDArray[np.float64]  # (n_queries, 1 + n_candidates), the baseline first
     settings: str
     generation: int
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        return self.contest.fingerprint, self.settings
+
+    def by_query(self, values: NDArray[np.float64]) -> dict[str, float]:
+        return dict(zip(self.ids, values.tolist(), strict=True))
 
 
 def _judged(queries: Sequence[Query], qrels: Qrels) -> list[Query]:
@@ -180,9 +185,8 @@ def _measure(
             scorers=contest.scorers,
             progress=watch(f"rank with {contest.name}"),
         )
-        return _Measured(
-            contest, values, _settings(searcher.index, contest, asked, options), number
-        )
+        settings = _settings(searcher.index, contest, asked, options)
+        return _Measured([query.id for query in asked], contest, values, settings, number)
 
 
 def _subsets(
