@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from searchkit.models.device import Device, pick_device
 from searchkit.models.quiet import quiet
+from searchkit.protocols import Progress
 from searchkit.train.arguments import arguments
 from searchkit.train.plan import Plan, plan
 from searchkit.train.recipe import Recipe
@@ -31,7 +32,13 @@ class Pace(NamedTuple):
         return self.plan.total_steps * self.step_s
 
 
-def pace(recipe: Recipe, train: Examples, *, device: Device = "auto") -> Pace:
+def pace(
+    recipe: Recipe,
+    train: Examples,
+    *,
+    device: Device = "auto",
+    progress: Progress = lambda done, total: None,
+) -> Pace:
     """The plan of a run over these examples, and the seconds of a step: those of a few real ones.
 
     Loads the base, which costs seconds, and trains it for four steps in a folder that goes again.
@@ -54,10 +61,11 @@ def pace(recipe: Recipe, train: Examples, *, device: Device = "auto") -> Pace:
             device=picked,
             evaluates=False,
         )
-        watch = Watch(
-            Log(Path(folder) / "log.jsonl"),
-            lambda done, total: times.append(perf_counter()),
-            lambda words: None,
-        )
+
+        def told(done: int, total: int) -> None:
+            times.append(perf_counter())
+            progress(done, total)
+
+        watch = Watch(Log(Path(folder) / "log.jsonl"), told, lambda words: None)
         assemble(brief, model, feed, args=args, watch=watch).train()
     return Pace(planned, (times[-1] - times[1]) / max(len(times) - 2, 1))

@@ -126,8 +126,7 @@ def learn(
     examples = read_examples([str(path)], "triplets", cache=path.parent)
     begun = (model / "training" / "data.json").is_file()
     if not begun:
-        voice.watch("time a few steps")
-        voice.tell(_forecast(plan, examples))
+        voice.tell(_forecast(plan, examples, voice.watch("time a few steps")))
     result = train(
         recipe,
         examples,
@@ -188,10 +187,10 @@ def _rank_of(searcher: Searcher, material: Material) -> Rank:
     return rank
 
 
-def _forecast(plan: Plan, examples: Examples) -> str:
+def _forecast(plan: Plan, examples: Examples, progress: Progress) -> str:
     from searchkit.train.pace import pace
 
-    found = pace(plan.recipe, examples, device=plan.device)
+    found = pace(plan.recipe, examples, device=plan.device, progress=progress)
     minutes = found.time_s / 60
     took = f"{found.time_s:.0f} s" if minutes < 2 else f"{minutes:.0f} min"
     return (
