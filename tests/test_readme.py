@@ -29,7 +29,7 @@ TOLERANCE = 0.002  # of a score: vectors are float16, and differ in the last dig
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A working folder with every file that the README names, its own papers in each format."""
-    [papers] = [body for kind, body in BLOCKS if kind == "json"]
+    papers = next(body for kind, body in BLOCKS if kind == "json")
     rows = [json.loads(line) for line in papers.splitlines()]
     (tmp_path / "papers.jsonl").write_text(papers, "utf-8")
     (tmp_path / "papers.jsonl.gz").write_bytes(gzip.compress(papers.encode()))
@@ -169,6 +169,51 @@ def built_in(seconds):
         "medians": {"searchkit": ours, "peer": {**ours, "seconds": 50.0}},
         "time_ratio": {"searchkit": 1.0, "peer": seconds / 50},
     }
+
+
+def test_the_tables_of_training_hold_what_was_measured(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- figures -->\n<!-- /figures -->\n")
+    machine = {"cpu": "a processor", "cores": 2, "python": "3.11"}
+    common = {"when": "2026-01-02T03:04:05+00:00", "machine": machine}
+    rates = {"sequences_per_s": {"searchkit": 1234.5, "sentence-transformers": 1200}, "ratio": 1.03}
+    trained = {
+        **{"architecture": "bert 2 x 128", "rows": 3000, "steps": 60},
+        **{"loss_first_fifth": 1.8, "loss_last_fifth": 1.7, "metrics": {"dev_f1": 0.5}},
+        "search": {"collection": "set dev", "n_queries": 9, "reordered": 7},
+    }
+    found = {**trained, "search": {"collection": "few", "own titles found first": 0.95}}
+    found["bert_base"] = {"architecture": "bert 12 x 768, random", "steps": 1}
+    lines = {
+        "train_recipes": {"recipes": {"one": trained, "other": found}},
+        "train_throughput": {"recipes": {"one": {"batch": 16, **rates}}},
+        "train_kill": {"runs": {"one": {"killed_at": 7, "steps": 40, "gap": 0.0}}},
+        "gpu_train": {
+            **{"device": "a GPU", "bf16_tflops": 700.4},
+            "rows": [
+                {
+                    **{"recipe": "one", "base": "bert 2 x 128", "batch": 40, **rates},
+                    **{"tflops": 12.34, "share_of_bf16_rate": 0.0176},
+                }
+            ],
+        },
+    }
+    for name, line in lines.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps({**common, **line}) + "\n")
+    done = write_figures("--results", tmp_path, "--readme", readme)
+    assert done.returncode == 0, done.stderr
+    shown = readme.read_text()
+    for row in (
+        "| one | bert 2 x 128 | 3,000 | 60 | 1.8000 to 1.7000 | f1 0.5000 |",
+        "| f1 0.5000 | reorders 7 of 9 (set dev) |",
+        "| own titles found first: 95% (few) |",
+        "|  | bert 12 x 768, random |  | 1 |  |  |  |",
+        "| one | 16 | 1,234.5 | 1,200.0 | 1.030 |",
+        "| one | 7 | 40 | 0 |",
+        "| one | bert 2 x 128 | 40 | 1,234.5 | 1,200.0 | 12.3 | 1.8% |",
+        "a GPU, 700 TFLOP/s in bf16",
+    ):
+        assert row in shown, row
 
 
 def write_figures(*arguments):
