@@ -57,3 +57,21 @@ def test_the_search_notebook_runs_and_draws_the_stages(tmp_path, monkeypatch, ca
     assert all(0 < found[0] < found[-1] <= 1 for found in drawn.values())
     assert len(left.texts) == 10
     names["plt"].close("all")
+
+
+def test_the_training_notebook_trains_and_is_refused_by_the_gate(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    matplotlib.use("Agg")
+    names = {}
+    for source in code(NOTEBOOKS[1]):
+        exec(source, names)
+    said = capsys.readouterr().out
+    assert re.search(r"Triplets 2\d\d, pairs 62, queries 20", said)
+    assert "reranker: trained in 32 steps" in said
+    [line] = names["axes"].get_lines()
+    assert list(line.get_xdata()) == list(range(4, 33, 4))
+    losses = list(line.get_ydata())
+    assert losses[-1] < losses[0]
+    assert len(re.findall(r"^\d \(was +\d+\)", said, re.MULTILINE)) == 5
+    assert "Not promoted: nDCG@10" in said
+    names["plt"].close("all")
