@@ -86,7 +86,7 @@ def attempt(recipe: Recipe, folder: Path, *, steps: int, draw: random.Random) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="this recipe alone, and nothing is recorded")
     given = parser.parse_args()

@@ -172,7 +172,7 @@ def araelectra(folder: Path) -> Trial:
     dev = list(rows_of(source / "pairs_dev.jsonl.gz", 500))
     data = both(folder, [*rows, *dev], len(dev), "labelled", query="question", document="passage")
     index = lexical(folder, "arabic_qa")
-    settings = ["max_steps=400", "learning_rate=1e-3", "max_tokens=128", "evaluate_every=200"]
+    settings = ["max_steps=150", "learning_rate=5e-4", "max_tokens=128", "evaluate_every=75"]
     return Trial(
         str(base),
         f"{size}, random",
