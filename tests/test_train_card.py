@@ -149,3 +149,10 @@ def test_a_revision_is_the_cache_folder_of_the_hub(tmp_path):
     data = samples.read(tmp_path, samples.labelled(2), "labelled")
     train(recipe, data, None, tmp_path / "out", device="cpu")
     assert f"revision `{sha}`" in (tmp_path / "out/README.md").read_text("utf-8")
+
+
+def test_a_card_may_keep_its_data_to_itself(tmp_path):
+    _, _, text = trained(tmp_path, samples=False)
+    assert "<code>(document)</code>" in text
+    rows = samples.labelled(8) + samples.labelled(4, seed=1)
+    assert not [row for row in rows if row["query"] in text or row["document"] in text]

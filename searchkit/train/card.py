@@ -133,7 +133,7 @@ def _names(examples: Examples) -> list[str]:
 def _cut_samples(kept: Any, recipe: Recipe) -> None:  # noqa: ANN401
     for dataset in (*kept.train_datasets, *kept.eval_datasets):
         dataset["examples"] = {
-            column: [_cut(value) for value in values]
+            column: [_cut(value) if recipe.samples else _hidden(value, column) for value in values]
             for column, values in dataset["examples"].items()
         }
         dataset["examples_table"], _ = kept._render_examples_table(dataset)
@@ -159,6 +159,12 @@ def _cut(value: Any) -> Any:  # noqa: ANN401 - a text, a number, or a list of th
         return value
     words = value.split()
     return " ".join(words[:_WORDS]) + (" ..." if len(words) > _WORDS else "")
+
+
+def _hidden(value: Any, column: str) -> Any:  # noqa: ANN401 - a text, a number, or a list of them
+    if isinstance(value, list):
+        return [_hidden(one, column) for one in value[:3]]
+    return f"({column})" if isinstance(value, str) else value
 
 
 def _table(log: Log, deciding: str | None) -> list[dict[str, float]]:

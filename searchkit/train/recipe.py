@@ -70,6 +70,7 @@ class Recipe:
     patience: int = 0  # evaluations without a gain before it stops; 0: it never stops early
     log_every: int = 500  # steps
     ignore_data_skip: bool = False  # a resumed run finds its place without reading rows again
+    samples: bool = True  # of the data in the card; false where its texts may not be copied
     card: Mapping[str, Any] = field(default_factory=dict)  # what was published, for comparison
 
     def __post_init__(self) -> None:
