@@ -112,8 +112,8 @@ def tinybert(folder: Path) -> Trial:
 
 def minilm(folder: Path) -> Trial:
     index = lexical(folder, "scisumm_citance")
-    data = both(folder, list(lists(index, 260)), 40, "lists")
-    settings = ["max_steps=60", "evaluate_every=30", "max_tokens=64"]
+    data = both(folder, list(lists(index, 90)), 30, "lists")
+    settings = ["max_steps=80", "evaluate_every=40", "max_tokens=64", "learning_rate=2e-4"]
     return Trial(
         "minilm",
         "bert 6 x 384, MiniLM's encoder under a new head",
