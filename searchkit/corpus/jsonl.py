@@ -59,7 +59,7 @@ def _why(line: str, error: orjson.JSONDecodeError) -> BadRow:
         why = r"half a surrogate pair (\ud800 to \udfff) stands for no character. Remove it"
         return BadRow("lone surrogate", why)
     why = f"column {error.colno}: this is not JSON ({error.msg}). Write one object a line"
-    if line.rstrip()[-1] in "{[,":  # an object that goes on in the next line
+    if line.rstrip().endswith(("{", "[", ",")):  # an object that goes on in the next line
         why += ", e.g. with jq -c ."
     return BadRow("malformed JSON", why)
 
