@@ -12,17 +12,17 @@ def test_the_demo_measures_every_stage_and_shows_three_searches(tmp_path):
     command = [sys.executable, "-m", "searchkit", "demo", "--out", str(out)]
     shown = subprocess.run(command, capture_output=True, text=True, check=True)
     table = shown.stdout.partition("evidence for nothing")[0].splitlines()
-    assert [line.split()[0] for line in table[2:-1]] == ["bm25", "minilm", "fused"]
+    assert [line.split()[0] for line in table[2:-1]] == ["bm25", "minilm", "fused", "reranked"]
     assert shown.stdout.count("> ") == 3
-    assert shown.stdout.count("stage   rank") == 9
-    assert "Nothing was reranked" in shown.stdout
+    assert shown.stdout.count("stage     rank") == 9
+    assert "the first 50 reranked by house-small." in shown.stdout
     assert "searchkit repl indexes/papers" in shown.stdout
     example = invoke("why-not", "--help").stdout.partition("Example:")[2].splitlines()[1]
     asked = shlex.split(example)[2:]
     assert asked[0] == "indexes/sample"
     command = [sys.executable, "-m", "searchkit", "why-not", str(out), *asked[1:]]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert f"{asked[2]} has rank 15 after fused, and 10 are shown. -k 15 would show it." in told
+    assert f"{asked[2]} has rank 14 after reranked, and 10 are shown. -k 14 would show it." in told
 
 
 def test_the_demo_refuses_the_index_of_another_corpus(tmp_path):

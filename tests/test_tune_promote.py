@@ -174,7 +174,8 @@ def test_fused_and_reranked_is_measured_as_it_is_searched(dense, models, tmp_pat
         options = RerankOptions(depth=7)
         _, tried = with_reranker(searcher.pipeline, scorer.name, "", options=options)
         tried = [searcher.pipeline, tried[9].pipeline]
-        values = measure(searcher, tried, QUERIES, qrels, scorers={scorer.name: scorer})
+        scorers = {scorer.name: scorer, searcher.pipeline.reranker: searcher.stages.scorer.get()}
+        values = measure(searcher, tried, QUERIES, qrels, scorers=scorers)
         assert values[:, 0].mean() == pytest.approx(ndcg(index, qrels))
         with unchanged(index, searcher.index.generation.number) as live:
             switch_pipeline(index, live, tried[1].to_dict())

@@ -90,7 +90,7 @@ def _reranking(scorer: PairScorer, options: RerankOptions) -> str:
         if options.interpolation is None
         else (
             f", {'its raw scores ' if options.scale == 'raw' else ''}"
-            f"mixed with {options.interpolation:g} of the first stage"
+            f"mixed with {options.interpolation:.3g} of the first stage"
         )
     )
     return (

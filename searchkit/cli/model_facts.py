@@ -93,7 +93,11 @@ def _spell(name: str, value: Any) -> str:  # noqa: ANN401 - whatever a fact is
     if name == "bytes":
         return spell_bytes(value)
     if name == "rerank":
-        return ", ".join(f"{key} {setting}" for key, setting in value.items())
+        number = "{} {:.3g}".format
+        return ", ".join(
+            number(key, found) if isinstance(found, float) else f"{key} {found}"
+            for key, found in value.items()
+        )
     if name == "gflop_per_100":
         return f"{value} (to score 100 candidates of full length)"
     if isinstance(value, list):
