@@ -32,7 +32,7 @@ from searchkit.search.searcher import Searcher
 from searchkit.types import Ranking
 
 SETS = [("scifact", "test"), ("scisumm_citance", "dev"), ("cranfield", "test"), ("pubmedqa", "dev")]
-CURVE = [("scifact", 8), ("scisumm_citance", 6), ("pubmedqa", 1)]  # every so many queries
+CURVE = [("scifact", 24), ("scisumm_citance", 18), ("pubmedqa", 3)]  # every so many queries
 LENGTHS, DEPTHS = (32, 48, 64, 80), (20, 50, 100)
 N_TIMED = 12
 

@@ -58,6 +58,7 @@ HELD_OUT = {
     "pubmedqa": 4,
     "scisumm_citance": 16,
 }  # one query in so many chooses, and trains nothing
+_IDENTITY = "torch.nn.modules.linear.Identity"
 _FRONT = """\
 license: apache-2.0
 base_model: sentence-transformers/all-MiniLM-L6-v2
@@ -285,6 +286,9 @@ def main() -> None:
     write_serving(whole, SERVING)
     card = whole / "README.md"
     card.write_text(dressed(card.read_text("utf-8")), "utf-8")
+    settings = whole / "config_sentence_transformers.json"  # plain scores are logits: ranks
+    said = json.loads(settings.read_text("utf-8")) | {"activation_fn": _IDENTITY}  # stay apart
+    settings.write_text(json.dumps(said, indent=4), "utf-8")
     if not (work / "delta").exists():
         write_delta(whole, work / "delta")
         for step in (titles, both):

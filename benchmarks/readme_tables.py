@@ -45,6 +45,31 @@ def gain(row: Line) -> str:
     return f"{row['difference']:+.4f} [{low:+.4f}, {high:+.4f}], p {row['p']:.4f}"
 
 
+def house_quality(lines: Sequence[Line]) -> str:
+    """The packaged reranker at its shipped weight, on each collection and over all queries."""
+    last = lines[-1]
+    cells = [["nDCG@10", "queries", "fused", "reranked", "gain"]]
+    for row in last["rows"]:
+        means = [f"{row[stage]:.4f}" for stage in ("fused", "reranked")]
+        cells.append([row["collection"], f"{row['n_queries']:,}", *means, gain(row)])
+    for unit, name in (("queries", "all queries alike"), ("strata", "all collections alike")):
+        row = last["pooled"][unit]
+        cells.append([name, f"{row['n_queries']:,}", "", "", gain(row)])
+    title = f"The packaged reranker, {last['model']}, over the first {last['depth']}"
+    return titled(title, "house_quality", last, table(cells))
+
+
+def adapt_citances(lines: Sequence[Line]) -> str:
+    """MiniLM and what training on citing sentences made of it."""
+    last = lines[-1]
+    cells = [["dense retrieval alone", "queries", "MiniLM", "adapted", "gain"]]
+    for row in last["rows"]:
+        means = [f"{row[model]:.4f}" for model in ("MiniLM", "adapted")]
+        cells.append([row["measure"], f"{row['n_queries']:,}", *means, gain(row)])
+    title = f"A bi-encoder adapted on {last['n_pairs']:,} citing sentences, scisumm_citance dev"
+    return titled(title, "adapt_citances", last, table(cells))
+
+
 def build_lexical(lines: Sequence[Line]) -> str:
     last = lines[-1]
     cells = [["", "seconds", "peak MB", "on disk MB", "our time to theirs"]]
@@ -144,10 +169,12 @@ def rates(found: Line) -> list[str]:
 
 TABLES: dict[str, Callable[[Sequence[Line]], str]] = {
     "quality": quality,
+    "house_quality": house_quality,
     "build_lexical": build_lexical,
     "search_lexical": search_lexical,
     "latency": latency,
     "train_recipes": train_recipes,
+    "adapt_citances": adapt_citances,
     "train_throughput": train_throughput,
     "train_kill": train_kill,
     "gpu_train": gpu_train,

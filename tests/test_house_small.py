@@ -9,6 +9,7 @@ import pytest
 
 from searchkit.models.card import card_datasets, card_languages, card_license
 from searchkit.models.cross_encoder import open_cross_encoder
+from searchkit.models.export import write_plain
 from searchkit.models.names import HOUSE, resolve
 from searchkit.train.recipe import named
 
@@ -63,3 +64,15 @@ def test_it_is_served_as_it_was_measured():
     serving = resolve("house-small", "cross-encoder").serving
     assert (serving.window, serving.scale, serving.max_tokens) == ("focus", "raw", 80)
     assert serving.after == ("fused",)
+
+
+def test_plain_sentence_transformers_scores_it_alike(scorer, tmp_path):
+    from sentence_transformers import CrossEncoder
+
+    write_plain("house-small", tmp_path / "plain")
+    pairs = [("dark matter", "Rotation curves stay flat."), ("dark matter", "Glass flows slowly.")]
+    plain = CrossEncoder(str(tmp_path / "plain"), device="cpu").predict(
+        pairs, show_progress_bar=False
+    )
+    ours = scorer.score("dark matter", [text for _, text in pairs])
+    assert np.allclose(plain, ours, atol=1e-5)
