@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
@@ -16,7 +15,7 @@ from searchkit.errors import CorpusError, StorageError
 from searchkit.index import disk, stamps
 from searchkit.index import generation as generations
 from searchkit.index.ann import AnnKind
-from searchkit.index.collect import collect
+from searchkit.index.collect import publish
 from searchkit.index.dense_parts import DenseChoice, dense_parts, records
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Generation, Segment
@@ -64,16 +63,14 @@ def build_index(
             segments = _segments(chunks, drafts, analyzer)
             if not segments:
                 raise CorpusError(out, None, "the corpus holds no document to index")
-            fresh = Generation(
-                number=generations.next_number(out),
+            draft = Generation(
+                number=0,  # given when it is published
                 segments=tuple(_with_vectors(drafts, segments, config, watch)),
                 encoders=records(out, segments[0], config.dense),
                 ledger=dict(ledger()),
                 versions=versions(),
-                written=datetime.now(UTC).isoformat(timespec="seconds"),
             )
-            generations.commit(out, fresh)
-            collect(out, keep=fresh)
+            fresh = publish(out, draft)
             drafts.clear_shards()
     stamps.check(out, fresh)
     return fresh

@@ -1,14 +1,37 @@
-"""Generations, segments and parts that nobody needs any more -> gone."""
+"""A generation -> the live one; what nobody needs any more after it is gone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from searchkit.errors import FormatError
 from searchkit.index import disk
-from searchkit.index.generation import Generation, path_of, read_generation
+from searchkit.index.generation import (
+    Generation,
+    commit,
+    next_number,
+    path_of,
+    read_generation,
+)
 from searchkit.index.lock import is_held
+
+
+def publish(index: Path, draft: Generation) -> Generation:
+    """Commit the draft under the next number, dated now, and collect; what was committed.
+
+    Called by the writer under its lock, when segments and parts are on the disk.
+    """
+    fresh = replace(
+        draft,
+        number=next_number(index),
+        written=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    commit(index, fresh)
+    collect(index, keep=fresh)
+    return fresh
 
 
 def collect(index: Path, *, keep: Generation) -> None:

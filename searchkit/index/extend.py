@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from searchkit.index import disk, stamps
 from searchkit.index import generation as generations
 from searchkit.index.ann import AnnKind
 from searchkit.index.build import Watch, versions
-from searchkit.index.collect import collect
+from searchkit.index.collect import publish
 from searchkit.index.dense_parts import DenseChoice, dense_parts, records
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Generation, Segment
@@ -38,17 +37,14 @@ def add_encoder(
     """
     with _changing(index) as (live, drafts):
         _refuse_known(index, live, choice)
-        fresh = replace(
+        draft = replace(
             live,
-            number=generations.next_number(index),
             segments=tuple(_extended(drafts, live, choice, ann=ann, watch=watch)),
             encoders=(*live.encoders, *records(index, live.segments[0], [choice])),
             pipeline=dict(pipeline) if pipeline is not None else live.pipeline,
             versions=versions(),
-            written=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        generations.commit(index, fresh)
-        collect(index, keep=fresh)
+        fresh = publish(index, draft)
         drafts.clear_shards()
     stamps.check(index, fresh)
     return fresh
@@ -65,17 +61,13 @@ def drop_encoder(index: Path, name: str) -> Generation:
         if name not in known:
             held = f"It has {', '.join(known)}." if known else "It has none."
             raise ConfigError(f"{index} has no vectors of {name}. {held}")
-        fresh = replace(
+        draft = replace(
             live,
-            number=generations.next_number(index),
             segments=tuple(_without(segment, name) for segment in live.segments),
             encoders=tuple(record for record in live.encoders if record["name"] != name),
             pipeline=None if uses(live.pipeline, name) else live.pipeline,
-            written=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        generations.commit(index, fresh)
-        collect(index, keep=fresh)
-    return fresh
+        return publish(index, draft)
 
 
 def uses(pipeline: Mapping[str, Any] | None, encoder: str) -> bool:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from searchkit.errors import StorageError
 from searchkit.index import disk
 from searchkit.index import generation as generations
-from searchkit.index.collect import collect
+from searchkit.index.collect import publish
 from searchkit.index.generation import Generation
 from searchkit.index.lock import writing
 
@@ -38,12 +37,4 @@ def switch_pipeline(index: Path, live: Generation, pipeline: Mapping[str, Any]) 
 
     Called inside `unchanged`. Readers of the old generation keep it.
     """
-    fresh = replace(
-        live,
-        number=generations.next_number(index),
-        pipeline=dict(pipeline),
-        written=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-    generations.commit(index, fresh)
-    collect(index, keep=fresh)
-    return fresh
+    return publish(index, replace(live, pipeline=dict(pipeline)))
