@@ -95,9 +95,10 @@ class CrossEncoderScorer:
 
         A pair beyond the limit is cut: the query to half of it, or to what the passage leaves.
         """
-        if not passages:
-            return np.empty(0, np.float32)
-        pairs = self.pairs(query, passages)
+        return self.score_pairs(self.pairs(query, passages))
+
+    def score_pairs(self, pairs: Sequence[Pair]) -> Scores:
+        """The logits of pairs of any queries, in batches of like length: (n,) float32."""
         lengths = np.array([len(ids) for ids, _ in pairs], np.int64)
         scores = np.empty(len(pairs), np.float32)
         for batch in batches(lengths, BATCH_TOKENS[self.device]):

@@ -10,8 +10,7 @@ import numpy as np
 
 from searchkit.errors import CorpusError
 from searchkit.index.index import Index
-from searchkit.models.cross_encoder import BATCH_TOKENS, CrossEncoderScorer
-from searchkit.models.pair_tokens import batches
+from searchkit.models.cross_encoder import CrossEncoderScorer
 from searchkit.train.positives import rows_of
 from searchkit.types import Ranking, Row, Rows, Scores
 
@@ -67,11 +66,7 @@ class ModelTeacher:
     def score(self, asked: Sequence[Asked]) -> Scores:
         """Pairs of all queries share batches of like length."""
         pairs = [pair for one in asked for pair in self.scorer.pairs(one.query, one.documents)]
-        lengths = np.array([len(ids) for ids, _ in pairs], np.int64)
-        scores = np.empty(len(pairs), np.float32)
-        for batch in batches(lengths, BATCH_TOKENS[self.scorer.device]):
-            scores[batch] = self.scorer.logits([pairs[i] for i in batch])
-        return scores
+        return self.scorer.score_pairs(pairs)
 
 
 @dataclass(frozen=True, slots=True)
