@@ -160,14 +160,14 @@ def _default_encoder() -> Finding:
 
 
 def _default_reranker() -> Finding:
-    from searchkit.models.delta import check_base, read_delta
+    from searchkit.models.delta import read_base, read_delta
     from searchkit.models.names import house
 
     found = []
     for spec in house():
         folder = spec.folder or Path()
         try:
-            check_base(read_delta(folder), folder)
+            read_base(read_delta(folder), folder)
         except SearchkitError as error:
             cure = "install searchkit and the packages that it names again."
             return Finding("default reranker", False, str(error), cure)

@@ -71,7 +71,7 @@ def write_delta(trained: Path, out: Path, *, base: str = "minilm") -> Delta:
         raise ModelError(f"{trained} shares no weight with {base}. Keep it as a whole.")
     facts = Delta(
         base=base,
-        base_sha256=_sha256(root, reused.values()),
+        base_sha256=_sha256(root, {name: given[name] for name in reused.values()}),
         reused=reused,
         max_tokens=int(loaded.max_seq_length),
         activation=type(loaded.activation_fn).__name__,
@@ -86,7 +86,7 @@ def open_delta(folder: Path, *, device: str = "cpu") -> Any:  # noqa: ANN401 - n
     ModelError where the base is not the one that the delta was taken from, or a file is damaged.
     """
     facts = read_delta(folder)
-    root = check_base(facts, folder)
+    root, given = read_base(facts, folder)
     with quiet():
         import torch
         from safetensors.numpy import load_file
@@ -95,7 +95,6 @@ def open_delta(folder: Path, *, device: str = "cpu") -> Any:  # noqa: ANN401 - n
         from transformers import AutoConfig
     with loading(str(folder)):
         weights = load_file(folder / _WEIGHTS)
-        given = _read(root, facts.reused.values())
         weights |= {name: given[there] for name, there in facts.reused.items()}
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         transformer = Transformer(
@@ -130,17 +129,21 @@ def read_delta(folder: Path) -> Delta:
     raise ModelError(f"{path} has format {facts['format']}, which needs a newer searchkit.")
 
 
-def check_base(facts: Delta, folder: Path) -> Path:
-    """The base's folder; ModelError where it is not what the delta was taken from."""
+def read_base(facts: Delta, folder: Path) -> tuple[Path, Weights]:
+    """The base's folder and the weights that it gives, by its names.
+
+    ModelError where they are not those that the delta was taken from.
+    """
     root = locate(resolve(facts.base, "bi-encoder"))
     with loading(facts.base):
-        found = _sha256(root, facts.reused.values())
+        given = _read(root, facts.reused.values())
+        found = _sha256(root, given)
     if found != facts.base_sha256:
         raise ModelError(
             f"{folder} was made for another {facts.base} than the one in {root}. "
             "Install the version that it was trained from, or train it again."
         )
-    return root
+    return root, given
 
 
 def _read(folder: Path, names: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
@@ -151,10 +154,10 @@ def _read(folder: Path, names: Iterable[str] | None = None) -> dict[str, NDArray
         return {name: file.get_tensor(name) for name in wanted}
 
 
-def _sha256(folder: Path, names: Iterable[str]) -> str:
+def _sha256(folder: Path, weights: Weights) -> str:
     """Hash of weights of a model, with names, types and shapes, and of its tokenizer."""
     digest = hashlib.sha256((folder / _TOKENIZER).read_bytes())
-    for name, weight in sorted(_read(folder, names).items()):
+    for name, weight in sorted(weights.items()):
         digest.update(f"{name}\0{weight.dtype}\0{weight.shape}\n".encode())
         digest.update(np.ascontiguousarray(weight).data)
     return digest.hexdigest()
