@@ -18,7 +18,7 @@ import numpy as np
 
 from searchkit.errors import ConfigError
 from searchkit.models.sentences import split_sentences
-from searchkit.types import Doc
+from searchkit.types import Doc, Query
 
 Kind: TypeAlias = Literal["title", "sentence", "citation"]
 KINDS: tuple[Kind, ...] = ("title", "sentence", "citation")
@@ -110,6 +110,16 @@ def cloze(doc: Doc, options: ClozeOptions, counts: ClozeCounts) -> list[Cloze]:
     """The queries of one document: its title, then up to n sentences in a seeded order."""
     counts.n_docs += 1
     return [*_of_title(doc, options, counts), *_of_sentences(doc, options, counts)]
+
+
+def judged(found: Iterable[Cloze]) -> tuple[list[Query], dict[str, dict[str, int]]]:
+    """The queries, each once in the order given, and their documents as qrels of grade 1."""
+    texts: dict[str, str] = {}
+    qrels: dict[str, dict[str, int]] = {}
+    for one in found:
+        texts[one.query_id] = one.query
+        qrels.setdefault(one.query_id, {})[one.doc_id] = 1
+    return [Query(id_, text) for id_, text in texts.items()], qrels
 
 
 def drawn(found: Sequence[Cloze], n: int, *, seed: int) -> list[Cloze]:

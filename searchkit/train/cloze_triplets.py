@@ -9,11 +9,10 @@ from itertools import islice
 from searchkit.index.index import Index
 from searchkit.models.names import PLAIN, render
 from searchkit.protocols import Progress
-from searchkit.train.cloze import Cloze, ClozeOptions, reduced
+from searchkit.train.cloze import Cloze, ClozeOptions, judged, reduced
 from searchkit.train.mining import MineCounts, MineOptions, Triplet
 from searchkit.train.negatives import Rank, mine
 from searchkit.train.positives import rows_of
-from searchkit.types import Query
 
 _BATCH = 500  # triplets whose negatives are looked up together
 
@@ -41,10 +40,7 @@ def cloze_triplets(
     The positive is the query's document without what was asked. Negatives are written in the
     same way: where a title asks none has a title, where a sentence asks each lacks one.
     """
-    queries = list({one.query_id: Query(one.query_id, one.query) for one in found}.values())
-    qrels: dict[str, dict[str, int]] = {}
-    for one in found:
-        qrels.setdefault(one.query_id, {})[one.doc_id] = 1
+    queries, qrels = judged(found)
     of_pair = {(one.query_id, one.doc_id): one for one in found}
     mined = mine(
         index, queries, qrels, rank=rank, options=options, counts=counts, progress=progress

@@ -16,7 +16,7 @@ from searchkit.index.vectors import VectorConfig
 from searchkit.models.device import Device
 from searchkit.models.encoder import EncoderOptions, open_encoder
 from searchkit.search.pipeline import Pipeline
-from searchkit.train.cloze import Cloze, place, reduced
+from searchkit.train.cloze import Cloze, judged, place, reduced
 from searchkit.tune.material import Material, kind_of
 from searchkit.types import Doc, Query
 
@@ -57,15 +57,12 @@ def build_known_items(
     with unchanged(out, built.number) as live:
         switch_pipeline(out, live, pipeline.to_dict())
     kinds: dict[str, list[str]] = {}
-    qrels: dict[str, dict[str, int]] = {}
-    for one in material.held_out:
-        if one.query_id not in qrels:
-            kinds.setdefault(one.kind, []).append(one.query_id)
-        qrels.setdefault(one.query_id, {})[one.doc_id] = 1
-    texts = {one.query_id: one.query for one in material.held_out}
+    for query_id, kind in {one.query_id: one.kind for one in material.held_out}.items():
+        kinds.setdefault(kind, []).append(query_id)
+    queries, qrels = judged(material.held_out)
     return KnownItems(
         path=out,
-        queries=[Query(id_, text) for id_, text in texts.items()],
+        queries=queries,
         qrels=qrels,
         kinds=kinds,
         n_docs=built.n_docs,
