@@ -8,13 +8,20 @@ hits = searcher.search("vitamin D and bone", k=10)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+# Two rooms have the name of a function below. They are imported first, so that no later import
+# of them can put the room where the function stands.
+from searchkit import evaluate as _evaluate_room  # noqa: F401
+from searchkit import tune as _tune_room  # noqa: F401
 from searchkit.errors import SearchkitError
-from searchkit.types import Doc, Hit, Match, Place, Query, Ranking, Trace
+from searchkit.types import Doc, Hit, Match, Place, Qrels, Query, Ranking, Run, Trace
 
 if TYPE_CHECKING:
+    from searchkit.evaluate.compare import Comparison
+    from searchkit.evaluate.measures import Evaluation
     from searchkit.index.generation import Generation
     from searchkit.models.device import Device
     from searchkit.search.searcher import Searcher
@@ -29,7 +36,12 @@ __all__ = [
     "SearchkitError",
     "Trace",
     "build",
+    "compare",
+    "evaluate",
     "open",
+    "read_qrels",
+    "read_queries",
+    "read_run",
 ]
 __version__ = "0.1.0"
 
@@ -48,3 +60,42 @@ def open(  # noqa: A001 - searchkit.open reads as it should
     from searchkit.search import api
 
     return api.open_searcher(path, options=api.OpenOptions(reranker=reranker, device=device))
+
+
+def read_queries(path: str | Path) -> list[Query]:
+    """The queries of a JSONL or TSV file in its order; see `searchkit.corpus.queries`."""
+    from searchkit.corpus import queries
+
+    return queries.read_queries(Path(path))
+
+
+def read_qrels(path: str | Path) -> dict[str, dict[str, int]]:
+    """Query id -> document id -> grade, from BEIR's TSV or TREC's qrels."""
+    from searchkit.corpus import qrels
+
+    return qrels.read_qrels(Path(path))
+
+
+def read_run(path: str | Path) -> dict[str, list[tuple[str, float]]]:
+    """Query id -> (document id, score), best first, from a TREC run file of any system."""
+    from searchkit.corpus import runs
+
+    return runs.read_run(Path(path))
+
+
+def evaluate(
+    run: Run, qrels: Qrels, measures: Sequence[str] = ("nDCG@10", "R@100", "RR@10")
+) -> Evaluation:
+    """What a run is worth by judgements: `mean` and `per_query`, by names of ir-measures."""
+    from searchkit.evaluate import measures as by_ir_measures
+
+    return by_ir_measures.evaluate(run, qrels, by_ir_measures.parse_measures(measures))
+
+
+def compare(
+    evaluation: Evaluation, baseline: Evaluation, *, measure: str = "nDCG@10", seed: int = 0
+) -> Comparison:
+    """How much better an evaluation is than a baseline over the same queries, and its p."""
+    from searchkit.evaluate import compare as by_randomisation
+
+    return by_randomisation.compare_evaluations(evaluation, baseline, measure=measure, seed=seed)
