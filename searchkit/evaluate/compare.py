@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from searchkit.evaluate.measures import Evaluation
+from searchkit.evaluate.power import error_of
 
 N_EXACT = 12  # differences up to which all sign patterns are tried
 _BLOCK = 1 << 20  # numbers drawn at once: 8 MB
@@ -27,7 +28,10 @@ class Comparison:
     p: float  # two-sided: chance of a mean difference at least as large, were the systems alike
     n_queries: int
     n_better: int
+    n_ties: int  # no difference at all
     n_worse: int
+    p_t: float  # of the paired t-test, two-sided, for those who ask for it
+    detectable: float  # true difference that shows at .05 on so many queries with 80% power
 
 
 def compare(
@@ -64,6 +68,7 @@ def compare_strata(
     differences = [_differences(*strata[name]) for name in sorted(strata)]
     sizes = np.array([len(found) for found in differences])
     shares = sizes / sizes.sum() if mean_over == "queries" else np.full(len(sizes), 1 / len(sizes))
+    error = error_of(differences, shares.tolist())
     whole = np.concatenate(differences)
     weighted = whole * np.repeat(shares * sizes.sum() / sizes, sizes)
     low, high = _interval(differences, shares, np.random.default_rng([seed, 1]), n_draws)
@@ -74,7 +79,10 @@ def compare_strata(
         p=_p_value(weighted[weighted != 0], np.random.default_rng([seed, 0]), n_draws),
         n_queries=len(whole),
         n_better=int((whole > 0).sum()),
+        n_ties=int((whole == 0).sum()),
         n_worse=int((whole < 0).sum()),
+        p_t=error.p_t(float(weighted.mean())),
+        detectable=error.detectable(),
     )
 
 

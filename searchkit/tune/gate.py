@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from math import sqrt
-from statistics import NormalDist
 from typing import Any
 
-import numpy as np
-
 from searchkit.evaluate.compare import N_EXACT, Comparison, compare
+from searchkit.evaluate.power import ALPHA, detectable_difference
 
-ALPHA = 0.05
-POWER = 0.8  # chance at which a true gain is called one that would have been seen
 _DRAWS = 10_000
 _MOST_DRAWS = 200_000
 _DRAWS_BELOW = 100  # draws that should lie beyond a threshold, so that a p near it is known
@@ -27,7 +22,7 @@ class Verdict:
     subsets: dict[str, Comparison] = field(default_factory=dict)
     n_attempts: int  # against the same judgements, this one counted
     threshold: float  # p has to lie below it
-    detectable: float  # gain that would have passed in POWER of all samples of so many queries
+    detectable: float  # gain that would have passed in four of five samples of so many queries
     passed: bool
     why: str
 
@@ -68,7 +63,9 @@ def judge(
     }
     harmed = [name for name, one in by_subset.items() if one.difference < 0 and one.p < alpha]
     better = overall.difference > 0 and overall.p < threshold
-    detectable = _detectable([with_[query] - without[query] for query in with_], threshold)
+    detectable = detectable_difference(
+        [with_[query] - without[query] for query in with_], alpha=threshold
+    )
     counted = f", attempt {n_attempts} on these judgements" if n_attempts_before else ""
     reason = ""
     if not better:
@@ -107,15 +104,6 @@ def _compared(
         n_draws=int(min(_MOST_DRAWS, max(_DRAWS, _DRAWS_BELOW / threshold))),
         seed=seed,
     )
-
-
-def _detectable(differences: Sequence[float], threshold: float) -> float:
-    """By the normal approximation, from the spread that was seen; 0 where nothing differs."""
-    if len(differences) < 2:
-        return 0.0
-    error = float(np.std(differences, ddof=1)) / sqrt(len(differences))
-    normal = NormalDist()
-    return error * (normal.inv_cdf(1 - threshold / 2) + normal.inv_cdf(POWER))
 
 
 def _not_better(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from searchkit.errors import ConfigError, CorpusError
+from searchkit.evaluate.power import ALPHA
 from searchkit.index.build import Watch
 from searchkit.index.generation import Generation
 from searchkit.index.index import Index
@@ -30,7 +31,7 @@ from searchkit.tune.attempts import (
 )
 from searchkit.tune.candidates import Contest, contest_of
 from searchkit.tune.folds import N_FOLDS, cross_validate
-from searchkit.tune.gate import ALPHA, Verdict, judge, spell
+from searchkit.tune.gate import Verdict, judge, spell
 from searchkit.tune.measure import MEASURE, measure
 from searchkit.types import Qrels, Query
 
