@@ -3,8 +3,8 @@ from hypothesis import strategies as st
 
 from searchkit.cli.screen import Screen, aligned, printable
 from searchkit.cli.sentences import sentence
-from searchkit.cli.sizes import count, spell_bytes, spell_seconds
 from searchkit.errors import ConfigError
+from searchkit.evaluate.sizes import count, spell_bytes, spell_seconds
 
 
 @given(st.text())

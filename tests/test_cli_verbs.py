@@ -4,7 +4,7 @@ import pytest
 from cli_sample import build_sample, invoke, refused
 
 from searchkit import sample
-from searchkit.cli.sizes import spell_bytes
+from searchkit.evaluate.sizes import spell_bytes
 from searchkit.index import generation as generations
 
 QUERY = "heart attack drug prevention"

@@ -86,7 +86,7 @@ def add_aloud(index: Path, choice: DenseChoice, *, ann: AnnKind = "auto") -> Non
     """Add the vectors with a word on stderr about what it takes, and about what came of it."""
     from searchkit.cli.info import bytes_by_part
     from searchkit.cli.progress import Bars
-    from searchkit.cli.sizes import count, spell_bytes
+    from searchkit.evaluate.sizes import count, spell_bytes
     from searchkit.index import generation as generations
     from searchkit.index.extend import add_encoder
 
@@ -119,7 +119,7 @@ def _say_what_runs(index: Path) -> None:
 def _forecast(index: Path, choice: DenseChoice) -> None:
     """Say how long encoding will take, where it is long enough to be worth the probe."""
     from searchkit.cli.forecast import LONG, PROBE_DOCS, rate_of
-    from searchkit.cli.sizes import count, spell_bytes, spell_seconds
+    from searchkit.evaluate.sizes import count, spell_bytes, spell_seconds
     from searchkit.index.index import Index
 
     with Index.open(index) as opened:

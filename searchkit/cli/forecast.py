@@ -10,10 +10,10 @@ from pathlib import Path
 from time import perf_counter
 
 from searchkit.cli.screen import say
-from searchkit.cli.sizes import count, spell_bytes, spell_seconds
 from searchkit.corpus.estimate import estimate
 from searchkit.corpus.read import ReadLedger, read_docs
 from searchkit.encode import split
+from searchkit.evaluate.sizes import count, spell_bytes, spell_seconds
 from searchkit.index.vectors import VectorConfig
 from searchkit.models.encoder import open_encoder
 from searchkit.protocols import Encoder

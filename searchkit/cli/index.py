@@ -185,7 +185,7 @@ def _mixed(built: Generation) -> Counter[str]:
 def _report(built: Generation, out: Path, *, ledger: ReadLedger, time_s: float) -> None:
     """What was skipped, repaired and cut off, the size on disk, and the next command."""
     from searchkit.cli.info import bytes_by_part, spell_reading, truncated
-    from searchkit.cli.sizes import count, spell_bytes
+    from searchkit.evaluate.sizes import count, spell_bytes
 
     lines = spell_reading(ledger.counts())
     for column, n in _mixed(built).items():

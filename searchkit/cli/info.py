@@ -118,7 +118,7 @@ def _show(facts: dict[str, Any]) -> None:
 
 
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    from searchkit.cli.sizes import count, spell_bytes
+    from searchkit.evaluate.sizes import count, spell_bytes
 
     lines = [
         ("index", f"{facts['index']}, generation {facts['generation']}, {facts['written']}"),
@@ -155,8 +155,8 @@ def _spell_truncated(encoder: str, cut: dict[str, int], n_docs: int) -> str:
 
 def spell_reading(counts: dict[str, Any]) -> list[str]:
     """What was read, in sentences. counts: of the reader's ledger; nothing where there are none."""
-    from searchkit.cli.sizes import count, spell_bytes
     from searchkit.corpus.ledger import ReadLedger
+    from searchkit.evaluate.sizes import count, spell_bytes
 
     if not counts:
         return []

@@ -88,7 +88,7 @@ def _reranker(spec: ModelSpec, folder: Path) -> dict[str, Any]:
 
 
 def _spell(name: str, value: Any) -> str:  # noqa: ANN401 - whatever a fact is
-    from searchkit.cli.sizes import spell_bytes
+    from searchkit.evaluate.sizes import spell_bytes
 
     if name == "bytes":
         return spell_bytes(value)

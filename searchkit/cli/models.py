@@ -96,7 +96,7 @@ def _row(spec: ModelSpec) -> dict[str, Any]:
 
 def _export(name: str, out: Path) -> None:
     from searchkit.cli.screen import say
-    from searchkit.cli.sizes import spell_bytes
+    from searchkit.evaluate.sizes import spell_bytes
     from searchkit.index.disk import move, remove, storage_errors, sync_tree
     from searchkit.models.export import write_plain
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from searchkit.cli.sizes import count
+from searchkit.evaluate.sizes import count
 
 if TYPE_CHECKING:
     from searchkit.train.plan import Plan
