@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-import subprocess
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from searchkit.evaluate import machine as machine_facts
+
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = (
-    *("searchkit", "numpy", "pyarrow", "numba", "torch", "sentence-transformers", "faiss-cpu"),
-    *("bm25s", "rank-bm25", "tantivy", "ir-measures"),
-)
+PEERS = ("bm25s", "rank-bm25", "tantivy")
 
 
 def record(name: str, measured: dict[str, Any]) -> None:
@@ -24,7 +19,7 @@ def record(name: str, measured: dict[str, Any]) -> None:
         {
             "benchmark": name,
             "when": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": machine(),
+            "machine": machine_facts.machine(),
             "versions": versions(),
             "commit": commit(),
             **measured,
@@ -36,42 +31,9 @@ def record(name: str, measured: dict[str, Any]) -> None:
         file.write(line + "\n")
 
 
-def machine() -> dict[str, Any]:
-    names = [
-        line.split(":")[1].strip()
-        for line in _read("/proc/cpuinfo").splitlines()
-        if line.startswith("model name")
-    ]
-    return {
-        "cpu": names[0] if names else platform.processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-    }
-
-
 def versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    return machine_facts.versions([*machine_facts.PACKAGES, *PEERS])
 
 
 def commit() -> str:
-    shown = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return shown.stdout.strip() or "unknown"
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError:
-        return ""
+    return machine_facts.commit(Path(__file__).parent) or "unknown"
