@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -276,6 +277,16 @@ def test_a_generation_survives_writing_and_reading(tmp_path):
     assert read(tmp_path / "i") == written
     commit(tmp_path / "i", written)
     assert read(tmp_path / "i") == written
+
+
+def test_the_fingerprint_is_that_of_documents_and_parts_in_their_order(tmp_path):
+    whole = build(tmp_path / "one")
+    assert build(tmp_path / "two").fingerprint == whole.fingerprint
+    assert replace(whole, number=7, pipeline={}).fingerprint == whole.fingerprint
+    others = [DOCS[:3], DOCS[::-1]]
+    found = {build(tmp_path / f"other{n}", docs).fingerprint for n, docs in enumerate(others)}
+    assert len(found | {whole.fingerprint}) == 3
+    assert build(tmp_path / "l", analyzer="porter").fingerprint != whole.fingerprint
 
 
 def test_a_full_disk_is_a_sentence(tmp_path):

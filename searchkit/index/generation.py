@@ -78,6 +78,20 @@ class Generation:
     def n_docs(self) -> int:
         return sum(segment.n_docs for segment in self.segments)
 
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all documents and parts, in their order: alike where they rank alike.
+
+        Not of the pipeline, which is no part, nor of number, time and versions.
+        """
+        return disk.sha256_of(
+            *(
+                folder
+                for segment in self.segments
+                for folder in (segment.folder, *sorted(part.folder for part in segment.parts))
+            )
+        )
+
     def files(self) -> Iterator[tuple[str, FileStamp]]:
         """Every file of this generation by its path inside the index."""
         for segment in self.segments:
