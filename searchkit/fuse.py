@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from searchkit.errors import ConfigError
-from searchkit.types import Ranking
+from searchkit.types import Ranking, Rows, Scores
 
 Gains: TypeAlias = NDArray[np.float64]
 Normaliser: TypeAlias = Callable[[Gains], Gains]  # scores of one ranking -> the same on a scale
@@ -41,7 +41,7 @@ def rrf(
     if not (math.isfinite(k0) and k0 >= 0):
         raise ValueError(f"k0 must be a number >= 0, got {k0}")
     weights = [1.0] * len(rankings) if weights is None else weights
-    parts = [1 / (k0 + np.arange(1, len(ranking) + 1)) for ranking in rankings]
+    parts = [_by_rank(ranking, k0) for ranking in rankings]
     return _weighted_sum(rankings, parts, k, weights=weights)
 
 
@@ -128,12 +128,17 @@ class Fusion:
 
     def fuse(self, rankings: Mapping[str, Ranking], k: int) -> Ranking:
         """The k best of the rankings, which come by name of their retriever."""
-        names, lists = list(rankings), list(rankings.values())
-        weights = self._weights_of(names)
+        lists, weights = list(rankings.values()), self.weights_of(list(rankings))
+        return _weighted_sum(lists, self.gains(rankings), k, weights=weights)
+
+    def gains(self, rankings: Mapping[str, Ranking]) -> list[Gains]:
+        """What each ranking gives to each of its documents, in its order, before the weights."""
         if self.kind == "rrf":
-            return rrf(lists, k, k0=self.k0, weights=weights)
-        normalisers = [self._normaliser_of(name) for name in names]
-        return convex(lists, k, weights=weights, normalisers=normalisers)
+            return [_by_rank(ranking, self.k0) for ranking in rankings.values()]
+        return [
+            self._normaliser_of(name)(ranking.scores.astype(np.float64))
+            for name, ranking in rankings.items()
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON stores; `from_dict` reads it back."""
@@ -149,7 +154,8 @@ class Fusion:
                 raise ConfigError(f"fusion: there is no setting {key!r}. Did you mean {near!r}?")
         return cls(**settings)
 
-    def _weights_of(self, names: Sequence[str]) -> list[float]:
+    def weights_of(self, names: Sequence[str]) -> list[float]:
+        """The weight of each retriever; ConfigError unless it names just these, or none."""
         if not self.weights:
             return [1.0 if self.kind == "rrf" else 1 / len(names) for _ in names]
         for name in sorted(self.weights.keys() ^ set(names)):
@@ -166,6 +172,36 @@ class Fusion:
         return theoretical_min(LOWS.get(name, COSINE_LOW))
 
 
+def aligned(rankings: Sequence[Ranking], parts: Sequence[Gains]) -> tuple[Rows, Gains]:
+    """Every document of the rankings once, by row, and what each ranking gives to it.
+
+    parts: of each ranking, in its order. -> rows (n,), gains (n_rankings, n), 0 where a ranking
+    does not have the document.
+    """
+    rows = np.sort(np.concatenate([np.empty(0, np.int64), *(one.rows for one in rankings)]))
+    rows = rows[np.diff(rows, prepend=rows[:1] - 1) > 0]  # each once; np.unique takes longer
+    table = np.zeros((len(rankings), len(rows)))
+    for line, ranking, part in zip(table, rankings, parts, strict=True):
+        line[np.searchsorted(rows, ranking.rows)] = part
+    return rows, table
+
+
+def weighted_sums(gains: Gains, weights: NDArray[np.float64]) -> Scores:
+    """The fused score of each document under each choice of weights.
+
+    gains (n_rankings, n), weights (n_choices, n_rankings) -> (n_choices, n) float32.
+    """
+    table = weights[:, :, None] * gains
+    table.sort(axis=1)  # one order of addition for a document, whatever order the rankings have
+    sums: Scores = table.sum(axis=1).astype(np.float32)
+    return sums
+
+
+def _by_rank(ranking: Ranking, k0: float) -> Gains:
+    gains: Gains = 1 / (k0 + np.arange(1, len(ranking) + 1))
+    return gains
+
+
 def _weighted_sum(
     rankings: Sequence[Ranking], parts: Sequence[Gains], k: int, *, weights: Sequence[float]
 ) -> Ranking:
@@ -173,18 +209,10 @@ def _weighted_sum(
         raise ValueError(f"{len(rankings)} rankings but {len(weights)} weights")
     if any(not 0 <= weight <= _WEIGHT for weight in weights):
         raise ValueError(f"weights must lie between 0 and {_WEIGHT:.0f}, got {list(weights)}")
-    used = [
-        (ranking.rows, weight * part)
-        for ranking, part, weight in zip(rankings, parts, weights, strict=True)
-        if weight > 0
-    ]
-    rows = np.sort(np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in used)]))
-    rows = rows[np.diff(rows, prepend=rows[:1] - 1) > 0]  # each once; np.unique takes longer
-    table = np.zeros((len(used), len(rows)))
-    for line, (own, gains) in zip(table, used, strict=True):
-        line[np.searchsorted(rows, own)] = gains
-    table.sort(axis=0)  # one order of addition for a document, whatever order the rankings have
-    return Ranking.top(rows, table.sum(axis=0).astype(np.float32), k)
+    used = [n for n, weight in enumerate(weights) if weight > 0]
+    rows, gains = aligned([rankings[n] for n in used], [parts[n] for n in used])
+    sums = weighted_sums(gains, np.array([[weights[n] for n in used]]))
+    return Ranking.top(rows, sums[0], k)
 
 
 def _choice(name: str, value: object, choices: list[str]) -> list[str]:
