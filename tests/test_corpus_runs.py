@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ir_measures import RR, nDCG
+from ir_measures import AP, RR, nDCG
 
-from searchkit.corpus.runs import count_ties, read_run, write_run
+from searchkit.corpus.runs import best_first, count_ties, read_run, write_run
 from searchkit.errors import CorpusError
 
 RUN = b"q1 Q0 a 1 2.5 x\nq1 Q0 b 2 1e-3 x\n\nq2 0 a 0 -7 x\n"
@@ -19,16 +19,45 @@ RUN = b"q1 Q0 a 1 2.5 x\nq1 Q0 b 2 1e-3 x\n\nq2 0 a 0 -7 x\n"
 )
 def test_a_run_is_read_best_first(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    assert read_run(tmp_path / name) == {"q1": [("a", 2.5), ("b", 0.001)], "q2": [("a", -7.0)]}
+    assert read_run(tmp_path / name) == {
+        "q1": [("a", 2.5), ("b", np.float32(0.001))],
+        "q2": [("a", -7.0)],
+    }
 
 
-def test_scores_order_a_run_and_ties_keep_file_order(tmp_path):
-    (tmp_path / "r").write_bytes(
-        b"q Q0 c 1 1 t\nq Q0 a 2 3 t\nq Q0 b 3 1.0 t\nq Q0 d 4 3 t\nq Q0 e 5 1 t\n"
-    )
+TIED = [b"q Q0 c 1 1 t", b"q Q0 a 2 3 t", b"q Q0 b 3 1.0 t", b"q Q0 d 4 3 t", b"q Q0 e 5 1 t"]
+
+
+@pytest.mark.parametrize("lines", [TIED, TIED[::-1], sorted(TIED)])
+def test_ties_are_ordered_by_document_id_wherever_their_lines_stand(tmp_path, lines):
+    (tmp_path / "r").write_bytes(b"\n".join(lines))
     run = read_run(tmp_path / "r")
-    assert [doc_id for doc_id, _ in run["q"]] == ["a", "d", "c", "b", "e"]
+    assert [doc_id for doc_id, _ in run["q"]] == ["d", "a", "e", "c", "b"]
     assert count_ties(run) == 3
+
+
+def test_scores_that_are_one_in_float32_are_a_tie(tmp_path):
+    (tmp_path / "r").write_bytes(b"q Q0 a 1 1.000000001 t\nq Q0 b 2 1 t\nq Q0 c 3 0.9 t\n")
+    run = read_run(tmp_path / "r")
+    assert [doc_id for doc_id, _ in run["q"]] == ["b", "a", "c"]
+    assert count_ties(run) == 1
+
+
+tied_scores = st.dictionaries(
+    st.text("aZ9-é日", min_size=1, max_size=3),
+    st.sampled_from([2.0, 1.0, 1.0 + 1e-9, 0.0, -0.0, -5.5]),
+    min_size=1,
+)
+
+
+@given(tied_scores, st.data())
+def test_ties_are_broken_as_trec_eval_breaks_them(scores, data):
+    grades = data.draw(st.dictionaries(st.sampled_from(sorted(scores)), st.integers(0, 2)))
+    qrels = {"q": {**grades, "x": 1}}
+    placed = {doc: -float(rank) for rank, (doc, _) in enumerate(best_first(scores))}
+    measures = [nDCG @ 3, RR, AP]
+    theirs = ir_measures.pytrec_eval.calc_aggregate(measures, qrels, {"q": scores})
+    assert ir_measures.pytrec_eval.calc_aggregate(measures, qrels, {"q": placed}) == theirs
 
 
 @pytest.mark.parametrize(
@@ -37,11 +66,13 @@ def test_scores_order_a_run_and_ties_keep_file_order(tmp_path):
         (b"q Q0 d 1 nan t", "r:2: the score nan is not finite"),
         (b"q Q0 d 1 -inf t", "the score -inf is not finite"),
         (b"q Q0 d 1 1e999 t", "the score inf is not finite"),
+        (b"q Q0 d 1 1e39 t", r"the score 1e\+39 is not finite in float32"),
         (b"q Q0 d 1 high t", "the score 'high' is not a number. The columns are: query Q0"),
         (b"q Q0 d 1 1_0 t", "the score '1.0' is not a number"),
         (b"q Q0 d 13.2 1 t", "the rank '13.2' is not a whole number. The columns are"),
         (b"q d 1 13.2 Q0 t", "the rank '13.2'"),
         (b"q Q0 d 1 2.5", "the line has 5 columns. The columns are"),
+        (b"q", "the line has 1 column. The columns are"),
         (b"q Q0 my doc 1 2.5 t", "the line has 7 columns"),
         (b"q0 Q0 a 7 2.5 t", "document 'a' occurs twice for query 'q0'"),
         (b"q Q0 \xff 1 2.5 t", "not UTF-8"),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -17,33 +16,42 @@ from searchkit.corpus.values import holds_blank, id_of
 from searchkit.errors import CorpusError
 from searchkit.types import Run
 
-_RANK = re.compile(rb"[0-9]+")
 _COLUMNS = "The columns are: query Q0 document rank score tag"
 _LOWEST = np.float32(-np.inf)
 _GREATEST = 3.4e38  # in float32, with room for the steps of a tie
+_MOST = float(np.finfo(np.float32).max)
 
 
 def read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
-    """Query id -> (document id, score), best first; the rank column is not used.
+    """Query id -> (document id, score as float32), best first. Read also from .gz.
 
-    Equal scores stay in file order: `count_ties` says how many there are. Read also from .gz.
+    The order is that of trec_eval, for every measure: by score as float32, and within a tie by
+    document id, last in the alphabet first. Neither the rank column nor the order of the lines
+    counts; `count_ties` says how often the rule decides.
     CorpusError: another number or order of columns, a score that is not finite, a document
     twice in one query, no line at all.
     """
-    found: dict[str, dict[str, float]] = {}
+    found: dict[bytes, dict[str, float]] = {}
+    known: dict[bytes, str] = {}  # documents of many queries are spelled and checked once
     for number, line in enumerate(read_lines(str(path), zipped=is_zipped(path.name)), 1):
-        if not line.strip():
-            continue
-        try:
-            _add(found, line.split())
-        except BadRow as bad:
-            raise CorpusError(path, number, bad.why) from None
+        if columns := line.split():
+            try:
+                _add(found, columns, known)
+            except BadRow as bad:
+                raise CorpusError(path, number, bad.why) from None
     if not found:
         raise CorpusError(path, None, "there is no ranking in it. Check the file")
-    return {
-        query_id: sorted(scores.items(), key=lambda pair: -pair[1])
-        for query_id, scores in found.items()
-    }
+    return {decode(query_id): best_first(scores) for query_id, scores in found.items()}
+
+
+def best_first(scores: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Document id and score as float32, in the order that `read_run` documents."""
+    given = np.fromiter(scores.values(), np.float64, len(scores)).astype(np.float32)
+    pairs = list(zip(scores, given.tolist(), strict=True))
+    if not (given[:-1] > given[1:]).all():
+        pairs.sort(reverse=True)  # ids, for what the next sort leaves as it is
+        pairs.sort(key=itemgetter(1), reverse=True)
+    return pairs
 
 
 def count_ties(run: Run) -> int:
@@ -70,19 +78,27 @@ def write_run(path: Path, run: Run, tag: str) -> None:
                 file.write(f"{query_id} Q0 {doc_id} {rank} {score} {tag}\n")
 
 
-def _add(found: dict[str, dict[str, float]], columns: list[bytes]) -> None:
+def _add(
+    found: dict[bytes, dict[str, float]], columns: list[bytes], known: dict[bytes, str]
+) -> None:
     if len(columns) != 6:
-        raise BadRow("wrong columns", f"the line has {len(columns)} columns. {_COLUMNS}")
-    if not _RANK.fullmatch(columns[3]):
-        rank = columns[3].decode("utf-8", "replace")
-        raise BadRow("no rank", f"the rank {rank[:40]!r} is not a whole number. {_COLUMNS}")
-    score = _score(columns[4])
-    query_id, doc_id = id_of(decode(columns[0])), id_of(decode(columns[2]))
-    scores = found.setdefault(query_id, {})
+        n = "1 column" if len(columns) == 1 else f"{len(columns)} columns"
+        raise BadRow("wrong columns", f"the line has {n}. {_COLUMNS}")
+    query_id, _, spelled, rank, score, _ = columns
+    if not rank.isdigit():
+        shown = rank.decode("utf-8", "replace")[:40]
+        raise BadRow("no rank", f"the rank {shown!r} is not a whole number. {_COLUMNS}")
+    scores = found.get(query_id)
+    if scores is None:
+        id_of(decode(query_id))
+        scores = found[query_id] = {}
+    doc_id = known.get(spelled)
+    if doc_id is None:
+        doc_id = known[spelled] = id_of(decode(spelled))
     if doc_id in scores:
-        why = f"document {doc_id!r} occurs twice for query {query_id!r}. Keep one of the lines"
-        raise BadRow("duplicate document", why)
-    scores[doc_id] = score
+        why = f"document {doc_id!r} occurs twice for query {decode(query_id)!r}"
+        raise BadRow("duplicate document", f"{why}. Keep one of the lines")
+    scores[doc_id] = _score(score)
 
 
 def _score(spelled: bytes) -> float:
@@ -91,8 +107,8 @@ def _score(spelled: bytes) -> float:
     except ValueError:
         shown = spelled.decode("utf-8", "replace")[:40]
         raise BadRow("no score", f"the score {shown!r} is not a number. {_COLUMNS}") from None
-    if not math.isfinite(score):
-        why = f"the score {score} is not finite, so it gives no rank. Remove the line"
+    if not -_MOST <= score <= _MOST:
+        why = f"the score {score} is not finite in float32, so it gives no rank. Remove the line"
         raise BadRow("no score", why)
     return score
 
