@@ -120,6 +120,14 @@ def with_reranker(
     if pipeline.reranker == name:
         baseline = replace(pipeline, reranker=None, reranker_fingerprint="")
     bare = replace(pipeline, reranker=name, reranker_fingerprint=fingerprint)
+    return baseline, [
+        Candidate(one.interpolation or 0.0, replace(bare, rerank=one))
+        for one in interpolations(options)
+    ]
+
+
+def interpolations(options: RerankOptions) -> list[RerankOptions]:
+    """The options, then every weight of the first stage on both scales, the most careful first."""
     tried = [options] if options.interpolation is not None else []
     tried += [
         replace(options, interpolation=weight, scale="min-max")
@@ -129,10 +137,7 @@ def with_reranker(
         replace(options, interpolation=round(1 / (1 + ratio), 4), scale="raw")
         for ratio in RAW_RATIOS
     ]
-    return baseline, [
-        Candidate(one.interpolation or 0.0, replace(bare, rerank=one))
-        for one in dict.fromkeys(tried)
-    ]
+    return list(dict.fromkeys(tried))
 
 
 def with_encoder(
