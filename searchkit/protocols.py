@@ -73,6 +73,11 @@ class PairScorer(Protocol):
     @property
     def name(self) -> str: ...
     @property
+    def fingerprint(self) -> str:
+        """Hash of all that shapes a score."""
+        ...
+
+    @property
     def max_tokens(self) -> int: ...
 
     def passage(self, query: str, doc: Doc) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 import typer
+
+from searchkit.errors import ConfigError
 
 DeviceName: TypeAlias = Literal["auto", "cpu", "cuda"]
 LexicalName: TypeAlias = Literal["searchkit", "rank-bm25"]
@@ -80,4 +83,21 @@ Device = Annotated[DeviceName, typer.Option(help="Where models run.")]
 TrustRemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Let a hub model run the code it brings.")
 ]
+Protocol = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write what was done and found; `searchkit replay` repeats it. As .gz too.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+
+def check_protocol(protocol: Path | None, others: Sequence[Path] = ()) -> None:
+    """ConfigError, before any work, for a place that a protocol cannot have."""
+    if protocol is None:
+        return
+    if protocol.is_dir():
+        raise ConfigError(f"--protocol: {protocol} is a folder. Name a file.")
+    if any(protocol.resolve() == other.resolve() for other in others):
+        raise ConfigError(f"--protocol: {protocol} is named twice here. Choose another name.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from searchkit.cli.options import IndexPath
+from searchkit.cli.options import IndexPath, Protocol, check_protocol
 from searchkit.cli.screen import say
 from searchkit.cli.search_flags import SearchFlags, with_search_flags
 from searchkit.errors import ConfigError, CorpusError
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from searchkit.types import Query, Run
 
 _BLANK = re.compile(r"\s")  # as `corpus.runs` sees it
-_BATCH = 256  # queries ranked together
-_RERANKED_BATCH = 8  # fewer, where each takes a second
 
 
 @with_search_flags
@@ -36,6 +34,7 @@ def run(
     tag: Annotated[
         str, typer.Option(help="Last column of the file; default: searchkit-STAGE.")
     ] = "",
+    protocol: Protocol = None,
 ) -> None:
     """Rank every query into a TREC run file.
 
@@ -49,6 +48,7 @@ def run(
     from searchkit.corpus.runs import write_run
 
     _check_place(out)
+    check_protocol(protocol, [queries, out])
     _check_tag(tag)
     asked = read_queries(queries)
     _check_ids(queries, [query.id for query in asked])
@@ -56,9 +56,11 @@ def run(
         stage = searcher.stages.check(flags.stage or searcher.stages.default)
         _check_tag(tag := tag or f"searchkit-{stage}")
         _check_ids(index, _odd_ids(searcher, where=flags.where))
-        found = rank_all(searcher, asked, k=k, stage=stage, where=flags.where)
+        found = _rank(searcher, asked, k=k, stage=stage, where=flags.where, protocol=protocol)
     write_run(out, found, tag=tag)
     say(*_report(out, found, stage))
+    if protocol is not None:
+        say(f"{protocol}: the protocol. Repeat it: searchkit replay {protocol}")
 
 
 def _check_place(out: Path) -> None:
@@ -104,19 +106,20 @@ def _report(out: Path, found: Run, stage: str) -> list[str]:
     return lines
 
 
-def rank_all(
-    searcher: Searcher, queries: list[Query], *, k: int, stage: str, where: str | None
+def _rank(
+    searcher: Searcher,
+    queries: list[Query],
+    *,
+    k: int,
+    stage: str,
+    where: str | None,
+    protocol: Path | None,
 ) -> Run:
-    """The k best documents of every query by its id, with progress on stderr."""
     from searchkit.cli.progress import Bars
+    from searchkit.search.protocol_record import rank_all
 
-    step = _RERANKED_BATCH if stage == "reranked" else _BATCH
-    found: dict[str, list[tuple[str, float]]] = {}
     with Bars("queries") as bars:
         progress = bars(f"rank by {stage}")
-        for start in range(0, len(queries), step):
-            batch = queries[start : start + step]
-            ranked = searcher.rank([q.text for q in batch], k, stage=stage, where=where)
-            found |= {q.id: hits for q, hits in zip(batch, ranked, strict=True)}
-            progress(min(start + step, len(queries)), len(queries))
-    return found
+        return rank_all(
+            searcher, queries, k, stage=stage, where=where, protocol=protocol, progress=progress
+        )

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from searchkit.cli.options import IndexPath, Json
+from searchkit.cli.options import IndexPath, Json, Protocol, check_protocol
 from searchkit.cli.search_flags import SearchFlags, with_search_flags
 from searchkit.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from searchkit.search.searcher import Answer, Searcher
+    from searchkit.types import Doc
 
 
 @with_search_flags
@@ -32,6 +35,7 @@ def search(
     explain: Annotated[
         bool, typer.Option("--explain", help="Show each hit's way through the stages.")
     ] = False,
+    protocol: Protocol = None,
     as_json: Json = False,
 ) -> None:
     """Search INDEX for QUERY.
@@ -44,28 +48,56 @@ def search(
     """
     if (query is None) == (like is None):
         raise ConfigError("give a query or --like ID|FILE, one of the two.")
+    check_protocol(protocol)
     with flags.searching(index, explain=explain) as searcher:
-        answer = _answer(searcher, query, like, k=k, flags=flags, explain=explain)
+        doc = _paper(searcher, like)
+        answer = _answer(searcher, query, doc, k=k, flags=flags, explain=explain)
+        if protocol is not None:
+            _record(protocol, searcher, answer, doc or query or "", k=k, flags=flags)
         _show(searcher, answer, query or "", explain=explain, as_json=as_json)
+
+
+def _paper(searcher: Searcher, like: str | None) -> Doc | None:
+    from searchkit.cli.paper import paper
+
+    return paper(searcher.index, like) if like is not None else None
 
 
 def _answer(
     searcher: Searcher,
     query: str | None,
-    like: str | None,
+    doc: Doc | None,
     *,
     k: int,
     flags: SearchFlags,
     explain: bool,
 ) -> Answer:
-    from searchkit.cli.paper import paper
-
-    doc = paper(searcher.index, like) if like is not None else None
     stage, where = flags.stage, flags.where
     searcher.stages.load(stage or searcher.stages.default)
     if doc is not None:
         return searcher.like(doc, k, stage=stage, where=where, explain=explain)
     return searcher.answer(query or "", k, stage=stage, where=where, explain=explain)
+
+
+def _record(
+    protocol: Path,
+    searcher: Searcher,
+    answer: Answer,
+    asked: Doc | str,
+    *,
+    k: int,
+    flags: SearchFlags,
+) -> None:
+    from searchkit.search.protocol_record import recording
+    from searchkit.types import Doc, Query
+
+    text, left_out = asked, None
+    if isinstance(asked, Doc):
+        text = f"{asked.title} {asked.text}"
+        left_out = asked.id if searcher.index.rows_of([asked.id]) else None
+    stage = flags.stage or searcher.stages.default
+    with recording(protocol, searcher, stage=stage, k=k, where=flags.where) as recorder:
+        recorder.add_hits(Query("1", str(text)), answer.hits, left_out=left_out)
 
 
 def _show(searcher: Searcher, answer: Answer, query: str, *, explain: bool, as_json: bool) -> None:

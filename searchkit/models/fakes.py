@@ -66,6 +66,10 @@ class OverlapScorer:
     def name(self) -> str:
         return "overlap"
 
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(f"overlap {self.max_tokens}".encode()).hexdigest()
+
     def passage(self, query: str, doc: Doc) -> str:
         return render(PLAIN, doc)
 

@@ -19,6 +19,8 @@ from searchkit.search.trace import Ledger
 from searchkit.search.why_not import WhyNot, explain_absence
 from searchkit.types import Doc, Hit, Mask, Match, Place, Ranking, Row, Trace
 
+BATCH = 256  # queries ranked together
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -100,7 +102,7 @@ class Searcher:
         if not len(rankings[staged.last]):
             why_none = why_nothing(self.index, query, allowed=allowed)
         elif leave_out is not None:
-            rankings = {name: _without(found, leave_out) for name, found in rankings.items()}
+            rankings = {name: without(found, leave_out) for name, found in rankings.items()}
             why_none = "" if len(rankings[staged.last]) else "only the paper itself does"
         hits = self._hits(query, rankings[staged.last].head(k), rankings, explain=explain)
         times = {**staged.times_ms, "total": (perf_counter() - begin) * 1000}
@@ -137,16 +139,29 @@ class Searcher:
         where: str | None = None,
     ) -> list[list[tuple[str, float]]]:
         """The k best of every query as (document id, score), best first; a batch at a time."""
+        rankings = self.rankings(queries, k, stage=stage, where=where)
+        return [self.named(ranking) for ranking in rankings]
+
+    def rankings(
+        self,
+        queries: Sequence[str],
+        k: int = 100,
+        *,
+        stage: str | None = None,
+        where: str | None = None,
+    ) -> list[Ranking]:
+        """`rank` by rows of this generation instead of ids."""
         stage = self.stages.check(stage or self.stages.default)
-        allowed, found = self.mask(where), []
-        for start in range(0, len(queries), 256):
-            batch = [clean(query) for query in queries[start : start + 256]]
+        allowed, found = self.mask(where), list[Ranking]()
+        for start in range(0, len(queries), BATCH):
+            batch = [clean(query) for query in queries[start : start + BATCH]]
             staged = self.stages.run(batch, stage=stage, k=positive(k), allowed=allowed)
-            for ranking in staged.rankings[staged.last]:
-                best = ranking.head(k)
-                ids = self.index.ids(best.rows)
-                found.append(list(zip(ids, best.scores.tolist(), strict=True)))
+            found += [ranking.head(k) for ranking in staged.rankings[staged.last]]
         return found
+
+    def named(self, ranking: Ranking) -> list[tuple[str, float]]:
+        """A ranking with the ids of its documents."""
+        return list(zip(self.index.ids(ranking.rows), ranking.scores.tolist(), strict=True))
 
     def why_not(self, query: str, doc_id: str, k: int = 10, *, where: str | None = None) -> WhyNot:
         """Which stage lost a document, its rank there, and what would bring it back."""
@@ -195,7 +210,8 @@ class Searcher:
         return (*self.notes, "Not reranked: no reranker is loaded (--reranker MODEL loads one).")
 
 
-def _without(ranking: Ranking, row: Row) -> Ranking:
+def without(ranking: Ranking, row: Row) -> Ranking:
+    """The ranking as if the row were not in the index."""
     kept = ranking.rows != row
     return Ranking(ranking.rows[kept], ranking.scores[kept])
 
