@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from searchkit.evaluate.measures import Evaluation
     from searchkit.index.generation import Generation
     from searchkit.models.device import Device
+    from searchkit.search.protocol_replay import Replay
     from searchkit.search.searcher import Searcher
 
 __all__ = [
@@ -42,6 +43,8 @@ __all__ = [
     "read_qrels",
     "read_queries",
     "read_run",
+    "replay",
+    "run",
 ]
 __version__ = "0.1.0"
 
@@ -81,6 +84,33 @@ def read_run(path: str | Path) -> dict[str, list[tuple[str, float]]]:
     from searchkit.corpus import runs
 
     return runs.read_run(Path(path))
+
+
+def run(
+    searcher: Searcher,
+    queries: Sequence[Query],
+    k: int = 100,
+    *,
+    stage: str | None = None,
+    where: str | None = None,
+    protocol: str | Path | None = None,
+) -> dict[str, list[tuple[str, float]]]:
+    """Query id -> its k best documents with their scores; `evaluate` takes it.
+
+    protocol: a file for what was done and found, which `replay` repeats.
+    """
+    from searchkit.search import protocol_record
+
+    place = None if protocol is None else Path(protocol)
+    return protocol_record.rank_all(searcher, queries, k, stage=stage, where=where, protocol=place)
+
+
+def replay(protocol: str | Path, *, index: str | Path | None = None) -> Replay:
+    """A protocol repeated: `is_same`, the `verdict` in a sentence, and what has changed."""
+    from searchkit.search import protocol_replay
+
+    place = None if index is None else Path(index)
+    return protocol_replay.replay(Path(protocol), index=place)
 
 
 def evaluate(

@@ -29,6 +29,17 @@ def test_a_run_is_read_and_measured(tmp_path):
     assert found.mean == {"RR@10": 1.0, "P@1": 1.0}
 
 
+def test_queries_are_ranked_into_a_run_and_its_protocol_repeated(tmp_path):
+    searchkit.build(sample.corpus_path(), out=tmp_path / "x", encoders=[])
+    queries = searchkit.read_queries(sample.queries_path())
+    with searchkit.open(tmp_path / "x", reranker=None) as searcher:
+        found = searchkit.run(searcher, queries, k=5, protocol=tmp_path / "p.jsonl")
+        assert found[queries[0].id] == searcher.rank([queries[0].text], k=5)[0]
+    assert list(found) == [query.id for query in queries]
+    again = searchkit.replay(tmp_path / "p.jsonl", index=tmp_path / "x")
+    assert (again.is_same, again.n_identical) == (True, 40)
+
+
 def test_two_runs_are_compared_by_the_same_queries():
     good, bad = (searchkit.evaluate(run, QRELS) for run in (GOOD, BAD))
     found = searchkit.compare(good, bad, measure="RR@10")
