@@ -9,9 +9,8 @@ from searchkit.index.generation import Generation, Part, Segment
 def content(generation: Generation) -> dict[str, str]:
     """sha256 of each kind of content: `documents`, `postings`, `vectors of NAME`, `ann`.
 
-    Covers the bytes of every file in the order of the segments, so two generations agree in a kind
-    exactly where a search reads the same bytes of it. Numbers, times, versions and the promoted
-    pipeline do not count.
+    Tells in what two generations of unlike `fingerprint` differ: they agree in a kind exactly where a
+    search reads the same bytes of it. Covers every file, in the order of the segments.
     """
     held: dict[str, list[str]] = {"documents": []}
     for segment in generation.segments:
@@ -19,12 +18,6 @@ def content(generation: Generation) -> dict[str, str]:
         for part in segment.parts:
             held.setdefault(_kind(part), []).extend(_words(part))
     return {kind: disk.sha256_of(*words) for kind, words in held.items()}
-
-
-def fingerprint(generation: Generation) -> str:
-    """One sha256 over all `content`."""
-    held = content(generation)
-    return disk.sha256_of(*(word for kind in sorted(held) for word in (kind, held[kind])))
 
 
 def _words(holder: Segment | Part) -> list[str]:

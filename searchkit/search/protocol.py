@@ -26,8 +26,8 @@ class IndexState:
 
     path: str  # as it was given
     generation: int
-    fingerprint: str  # of all its content, by `searchkit.index.content`
-    content: Mapping[str, str]  # of each kind of content
+    fingerprint: str  # of the generation's documents and parts
+    content: Mapping[str, str]  # fingerprint of each kind of them
     n_docs: int
     analyzer: str
     pipeline: Mapping[str, Any]  # that the index itself would have run

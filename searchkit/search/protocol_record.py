@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from searchkit.evaluate.machine import versions
-from searchkit.index.content import content, fingerprint
+from searchkit.index.content import content
 from searchkit.protocols import Progress
 from searchkit.retrieve.bm25 import BM25Retriever
 from searchkit.search.choose import choose
@@ -137,7 +137,7 @@ def _state(searcher: Searcher) -> IndexState:
     return IndexState(
         path=str(index.path),
         generation=index.generation.number,
-        fingerprint=fingerprint(index.generation),
+        fingerprint=index.generation.fingerprint,
         content=content(index.generation),
         n_docs=len(index),
         analyzer=index.analyzer.name,
