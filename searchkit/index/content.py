@@ -9,7 +9,7 @@ from searchkit.index.generation import Generation, Part, Segment
 def content(generation: Generation) -> dict[str, str]:
     """sha256 of each kind of content: `documents`, `postings`, `vectors of NAME`, `ann`.
 
-    Tells in what two generations of unlike `fingerprint` differ: they agree in a kind exactly where a
+    Tells in what generations of unlike `fingerprint` differ: they agree in a kind exactly where a
     search reads the same bytes of it. Covers every file, in the order of the segments.
     """
     held: dict[str, list[str]] = {"documents": []}
