@@ -1,3 +1,6 @@
+import math
+
+import numpy as np
 import pytest
 from pyarrow import csv, parquet
 
@@ -30,11 +33,33 @@ def test_runs_stand_side_by_side():
 def test_every_other_run_is_held_against_the_baseline():
     rows = against_baseline(FOUND, baseline="bm25")
     assert [(row["run"], row["measure"]) for row in rows] == [("fused", "AP"), ("fused", "RR")]
-    assert rows[0]["mean"] == 1.0
-    assert rows[0]["difference"] == 0.75
-    assert rows[0]["p"] == 0.5
-    assert (rows[0]["better"], rows[0]["worse"]) == (2, 0)
-    assert rows[0]["low"] <= 0.75 <= rows[0]["high"]
+    assert rows[0] == {
+        "run": "fused",
+        "baseline": "bm25",
+        "measure": "AP",
+        "difference": 0.75,
+        "low": 0.5,
+        "high": 1.0,
+        "p": 0.5,
+        "p_t": pytest.approx(2 * np.arctan(1 / 3) / np.pi),  # of t 3 with one degree of freedom
+        "p_holm": 1.0,
+        "detectable": math.inf,
+        "queries": 2,
+        "better": 2,
+        "same": 0,
+        "worse": 0,
+    }
+
+
+def test_values_by_query_stand_beside_their_difference_from_the_baseline():
+    rows = per_query(FOUND, baseline="bm25")
+    assert list(rows[0]) == ["run", "query", "AP", "RR", "AP difference", "RR difference"]
+    assert [row["AP difference"] for row in rows] == [0, 0, 0.5, 1.0]
+
+
+def test_ties_are_a_column_where_they_were_counted():
+    rows = side_by_side(FOUND, ties={"bm25": 3, "fused": 0})
+    assert [row["ties"] for row in rows] == [3, 0]
 
 
 @pytest.mark.parametrize(
@@ -58,6 +83,6 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
     with pytest.raises(StorageError, match="Choose a place that can be written"):
         write_table(per_query(FOUND), tmp_path / "nowhere" / "t.csv")
     (tmp_path / "t.csv").mkdir()
-    with pytest.raises(StorageError, match="Choose a place that can be written"):
+    with pytest.raises(ConfigError, match="this is a folder"):
         write_table(per_query(FOUND), tmp_path / "t.csv")
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]

@@ -1,4 +1,4 @@
-"""`searchkit eval`: runs and judgements -> measures side by side."""
+"""`searchkit eval`: runs and judgements -> measures side by side, and against a baseline."""
 
 from __future__ import annotations
 
@@ -7,82 +7,152 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from searchkit.cli.eval_runs import Asked, Worth, check, measure_runs
+from searchkit.cli.eval_tables import show
 from searchkit.cli.options import Json
-from searchkit.errors import ConfigError, CorpusError
+from searchkit.cli.screen import say
+from searchkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from ir_measures import Measure
 
-    from searchkit.cli.screen import Screen
-    from searchkit.evaluate.measures import Evaluation
-    from searchkit.evaluate.tables import TableRow
-    from searchkit.types import Qrels
+    from searchkit.evaluate.against import Against
 
 _DEFAULT = ("nDCG@10", "R@100", "RR@10")
+_N_MOVED = 10
+
+Runs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN",
+        help="TREC run file of any system, or an index: indexes/papers, indexes/papers:bm25.",
+        show_default=False,
+    ),
+]
+QrelsFile = Annotated[
+    str, typer.Option(metavar="FILE", help="Judgements: BEIR's TSV or TREC qrels, or .gz.")
+]
+Measures = Annotated[
+    list[str],
+    typer.Option(
+        "--measures", "-m", metavar="NAME", help="Measures, several in quotes or repeated."
+    ),
+]
+Baseline = Annotated[
+    str | None, typer.Option(metavar="RUN", help="Run that the others are compared with.")
+]
+QueriesFile = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Texts, JSONL or TSV: an index needs them, moved show them."),
+]
+Depth = Annotated[
+    int | None,
+    typer.Option(
+        "-k",
+        metavar="N",
+        help="Documents an index gives each query; default: what the measures look at, "
+        "1000 for one without a cutoff.",
+    ),
+]
+CollectionNames = Annotated[
+    list[str],
+    typer.Option(
+        "--collection",
+        metavar="NAME",
+        help="What {} stands for in RUN and files, one collection each; repeatable.",
+    ),
+]
+MovedCount = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Most helped and most hurt queries shown, by the first measure; default: 10.",
+    ),
+]
+PerQuery = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write values and differences by query: .csv or .parquet."),
+]
+Seed = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Of the test and the interval; default: 0.")
+]
 
 
-def evaluate_runs(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="TREC run files.")],
+def evaluate_runs(  # noqa: PLR0913 - the flags of a command are its parameters
+    runs: Runs,
     *,
-    qrels: Annotated[Path, typer.Option(metavar="FILE", help="Judgements: TSV or TREC qrels.")],
-    measures: Annotated[
-        list[str],
-        typer.Option(
-            "--measures", "-m", metavar="NAME", help="Measures, several in quotes or repeated."
-        ),
-    ] = list(_DEFAULT),  # noqa: B006 - typer reads it, nobody writes it
-    baseline: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Run that the others are compared with.")
-    ] = None,
-    per_query: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write values by query: .csv or .parquet.")
-    ] = None,
+    qrels: QrelsFile,
+    measures: Measures = list(_DEFAULT),  # noqa: B006 - typer reads it, nobody writes it
+    baseline: Baseline = None,
+    queries: QueriesFile = None,
+    k: Depth = None,
+    collection: CollectionNames = [],  # noqa: B006 - as above
+    moved: MovedCount = None,
+    per_query: PerQuery = None,
+    seed: Seed = None,
     as_json: Json = False,
 ) -> None:
-    """Measure runs side by side.
+    """Measure runs side by side, and test them against a baseline.
 
     Measures are those of ir-measures: nDCG@10, R@100, RR@10, AP, P(rel=2)@5, ...
+    A judged query without results counts 0.
+
+    Ties in a run file are broken as trec_eval does, before every measure: by score as 32-bit
+    float, then by document id, descending; they are counted. An index enters in its own order.
 
     \b
-    Example:
+    Examples:
       searchkit eval bm25.run fused.run --qrels test.tsv --baseline bm25.run -m "nDCG@10 R@100"
+      searchkit eval indexes/papers:fused --baseline indexes/papers:bm25 \\
+        --queries queries.jsonl --qrels test.tsv
+      searchkit eval "runs/{}/new.run" --baseline "runs/{}/old.run" \\
+        --qrels "data/{}/test.tsv" --collection scifact --collection cranfield
     """
-    from searchkit.evaluate import tables
+    _check_baseline(runs, baseline, moved=moved, seed=seed)
+    asked = Asked(
+        runs=list(dict.fromkeys([*runs, *([baseline] if baseline else [])])),
+        qrels=qrels,
+        queries=queries,
+        collections=list(dict.fromkeys(collection)),
+        measures=_parse(measures),
+        k=k,
+    )
+    moved = 0 if baseline is None else _N_MOVED if moved is None else moved
+    _check(asked, per_query, texts_shown=moved > 0)
+    worth = measure_runs(asked)
+    say(*worth.notes)
+    compared = _compare(worth, baseline, seed=seed or 0)
+    _write(worth, per_query, baseline=baseline)
+    show(worth, compared, baseline=baseline, n_moved=moved, as_json=as_json)
 
+
+def _check_baseline(
+    runs: list[str], baseline: str | None, *, moved: int | None, seed: int | None
+) -> None:
     if baseline is not None and set(runs) == {baseline}:
         raise ConfigError(f"--baseline has no effect: no other run than {baseline} is named.")
-    evaluations = _evaluations([*runs, *([baseline] if baseline else [])], qrels, measures)
-    rows = tables.side_by_side(evaluations)
-    compared = []
-    if baseline is not None:
-        compared = tables.against_baseline(evaluations, baseline=str(baseline))
+    for flag, value in (("--moved", moved), ("--seed", seed)):
+        if baseline is None and value is not None:
+            raise ConfigError(f"{flag} has no effect: nothing is compared. Add --baseline RUN.")
+
+
+def _check(asked: Asked, per_query: Path | None, *, texts_shown: bool) -> None:
+    """All that can be refused before a file is read."""
+    check(asked, texts_shown=texts_shown)
     if per_query is not None:
-        tables.write_table(tables.per_query(evaluations), per_query)
-    _show(rows, compared, as_json=as_json)
+        from searchkit.evaluate.tables import check_table
+
+        check_table(per_query)
 
 
-def _evaluations(runs: list[Path], qrels: Path, measures: list[str]) -> dict[str, Evaluation]:
-    from searchkit.corpus.qrels import read_qrels
+def _parse(texts: list[str]) -> list[Measure]:
     from searchkit.evaluate.measures import parse_measures
 
-    wanted = parse_measures([name for text in measures for name in split_names(text)])
+    wanted = parse_measures([name for text in texts for name in split_names(text)])
     if not wanted:
         raise ConfigError("no measure is named. Measures are written like nDCG@10.")
-    judged = read_qrels(qrels)
-    return {str(run): _evaluation(run, qrels, judged, wanted) for run in dict.fromkeys(runs)}
-
-
-def _evaluation(run: Path, qrels: Path, judged: Qrels, wanted: list[Measure]) -> Evaluation:
-    """What one run is worth; an error names the file that it is about."""
-    from searchkit.corpus.runs import read_run
-    from searchkit.evaluate.measures import evaluate
-
-    found = read_run(run)
-    try:
-        return evaluate(found, judged, wanted)
-    except CorpusError as error:
-        file = {"run": run, "qrels": qrels}.get(error.where, run)
-        raise CorpusError(file, error.line, error.why) from None
+    return wanted
 
 
 def split_names(text: str) -> list[str]:
@@ -97,33 +167,25 @@ def split_names(text: str) -> list[str]:
     return [name for name in names if name]
 
 
-def _show(rows: list[TableRow], compared: list[TableRow], *, as_json: bool) -> None:
-    from searchkit.cli.lines import as_json as spell
-    from searchkit.cli.screen import Screen
+def _compare(worth: Worth, baseline: str | None, *, seed: int) -> list[Against]:
+    from searchkit.cli.progress import Bars
+    from searchkit.evaluate.against import compare_all
 
-    if as_json:
-        for row in [*rows, *compared]:
-            typer.echo(spell(row))
-        return
-    screen = Screen()
-    _table(screen, rows)
-    if compared:
-        screen.write()
-        _table(screen, compared)
-        screen.write(
-            (
-                "low and high bound the 95% interval of the difference; p is of a paired "
-                "randomisation test.",
-                "dim",
-            )
+    if baseline is None:
+        return []
+    with Bars("comparisons") as bars:
+        return compare_all(
+            worth.evaluations, baseline=baseline, seed=seed, progress=bars("compare")
         )
 
 
-def _table(screen: Screen, rows: list[TableRow]) -> None:
-    cells = [list(rows[0])] if rows else []
-    cells += [[_spell(value) for value in row.values()] for row in rows]
-    screen.table(cells, numbers=1)
+def _write(worth: Worth, path: Path | None, *, baseline: str | None) -> None:
+    from searchkit.evaluate import tables
 
-
-def _spell(value: str | int | float) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else f"{value}"
+    if path is not None:
+        rows = [
+            {**({"collection": name} if name else {}), **row}
+            for name, found in worth.evaluations.items()
+            for row in tables.per_query(found, baseline=baseline)
+        ]
+        tables.write_table(rows, path)

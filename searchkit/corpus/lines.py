@@ -67,6 +67,8 @@ def refused(source: str, error: Exception) -> CorpusError:
     """A sentence for a file that the system will not open."""
     if isinstance(error, FileNotFoundError):
         return CorpusError(source, None, "there is no such file. Check the name")
+    if isinstance(error, IsADirectoryError):
+        return CorpusError(source, None, "this is a folder. Name a file in it")
     if isinstance(error, PermissionError):
         return CorpusError(source, None, "you may not read this file. Change its permissions")
     why = error.strerror if isinstance(error, OSError) else str(error)

@@ -90,13 +90,19 @@ def compare_evaluations(
     evaluation: Evaluation, baseline: Evaluation, *, measure: str, seed: int = 0
 ) -> Comparison:
     """`compare` by one measure of two evaluations over the same qrels."""
+    return compare(*paired(evaluation, baseline, measure), seed=seed)
+
+
+def paired(
+    evaluation: Evaluation, baseline: Evaluation, measure: str
+) -> tuple[list[float], list[float]]:
+    """The values of both by one measure, query by query in the order of their ids."""
     if evaluation.per_query.keys() != baseline.per_query.keys():
         raise ValueError("the evaluations are over different queries")
     queries = sorted(baseline.per_query)
-    return compare(
+    return (
         [evaluation.per_query[query][measure] for query in queries],
         [baseline.per_query[query][measure] for query in queries],
-        seed=seed,
     )
 
 

@@ -63,9 +63,7 @@ def judge(
     }
     harmed = [name for name, one in by_subset.items() if one.difference < 0 and one.p < alpha]
     better = overall.difference > 0 and overall.p < threshold
-    detectable = detectable_difference(
-        [with_[query] - without[query] for query in with_], alpha=threshold
-    )
+    detectable = detectable_difference([with_[q] - without[q] for q in with_], alpha=threshold)
     counted = f", attempt {n_attempts} on these judgements" if n_attempts_before else ""
     reason = ""
     if not better:
