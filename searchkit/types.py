@@ -107,7 +107,7 @@ class Ranking:
         return cls(np.empty(0, np.int64), np.empty(0, np.float32))
 
     def head(self, n: int) -> Ranking:
-        return Ranking(self.rows[:n], self.scores[:n])
+        return Ranking._checked(self.rows[:n], self.scores[:n])
 
     def rank_of(self, row: Row) -> int | None:
         """Rank of the row, from 1, or None where it is not in the ranking."""

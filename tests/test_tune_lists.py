@@ -106,3 +106,24 @@ def test_every_way_to_rerank_ranks_as_a_search_with_it(first, options, k):
     for found, one in zip(lists, options, strict=True):
         wanted = head if one is None else combine(head.head(one.depth), raw[: one.depth], one)[0]
         assert cut(found) == wanted.rows[:k].tolist()
+
+
+@given(
+    st.lists(st.tuples(scored, scored, scored), min_size=1, max_size=5),
+    st.lists(pipelines, min_size=1),
+    st.integers(1, 12),
+)
+def test_the_kernel_ranks_as_its_twin(found, tried, k):
+    queries = [tuple(map(ranking, of_query)) for of_query in found]
+    for group in alike(tried):
+        n_own = 1 if "bm25" in group.names else 0
+        held = {name: [one[n] for one in queries] for n, name in enumerate(("bm25", "one", "two"))}
+        own, others = group.names[:n_own], group.names[n_own:]
+        for first in range(len(queries)):
+            one = group.flat(own, [held[name][first:] for name in own])
+            two = group.flat(others, [held[name] for name in others])
+            lists = np.full((len(queries) - first, len(group.columns), k), NO_ROW, np.int64)
+            group.lists_of_all(one, two, first=first, n_docs=41, lists=lists)
+            for rows, query in zip(lists, queries[first:], strict=True):
+                rankings = dict(zip(("bm25", "one", "two"), query, strict=True))
+                assert rows.tolist() == group.lists(rankings, k).tolist()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,7 +18,21 @@ NO_ROW = -1  # fills a list up that has fewer documents than were asked for
 _SLACK = 1e-6  # more than float32 rounds, so that no tie is decided by it
 
 
-_ALONE = ("rrf", 0.0, "min-max")  # nothing is fused where BM25 ranks alone
+class _Way(NamedTuple):
+    """A fusion without its weights, as a key."""
+
+    kind: str
+    k0: float
+    normaliser: str
+
+
+class Flat(NamedTuple):
+    """Lists of documents, one after another, a fixed number for each query."""
+
+    n_lists: int  # of each query
+    starts: NDArray[np.int64]  # (n_queries * n_lists + 1,)
+    rows: Rows
+    gains: Gains
 
 
 class _Member(NamedTuple):
@@ -30,44 +44,75 @@ class _Member(NamedTuple):
 class Alike:
     """Settings of a first stage that differ in weights alone: fused together."""
 
-    fusion: Fusion  # without weights
+    fusion: Fusion | None  # without weights; None where BM25 ranks alone
     depth: int
     names: tuple[str, ...]  # retrievers that have a weight
     weights: NDArray[np.float64]  # (n_settings, n_names), above 0
     columns: NDArray[np.int64]  # (n_settings,) their places among all settings
 
     def lists(self, rankings: Mapping[str, Ranking], k: int) -> Rows:
-        """The first k documents under each setting: (n_settings, k).
+        """The first k documents of one query under each setting: (n_settings, k).
 
         rankings: by retriever, at least to the depth of these settings.
         """
+        if self.fusion is None:
+            return _filled(rankings["bm25"].rows[None, :k].repeat(len(self.weights), 0), k)
         heads = {name: rankings[name].head(self.depth) for name in self.names}
-        if self.names == ("bm25",):
-            return _filled(heads["bm25"].rows[None, :k].repeat(len(self.weights), 0), k)
         rows, gains = aligned(list(heads.values()), self.fusion.gains(heads))
         kept = contenders(gains, k)
         return best_rows(rows[kept], weighted_sums(gains[:, kept], self.weights), k)
 
+    def flat(self, names: Sequence[str], rankings: Sequence[Sequence[Ranking]]) -> Flat:
+        """What some retrievers found for many queries, with its gains, as the kernel takes it.
+
+        rankings: of each query by each of the names, query by query.
+        """
+        fusion = self.fusion or Fusion()
+        heads = [
+            (name, ranking.head(self.depth))
+            for of_query in zip(*rankings, strict=True)
+            for name, ranking in zip(names, of_query, strict=True)
+        ]
+        gains = [fusion.gains({name: head})[0] for name, head in heads]
+        return Flat(
+            len(names),
+            np.cumsum([0, *map(len, gains)], dtype=np.int64),
+            np.concatenate([np.empty(0, np.int64), *(head.rows for _, head in heads)]),
+            np.concatenate([np.empty(0), *gains]),
+        )
+
+    def lists_of_all(self, one: Flat, two: Flat, *, first: int, n_docs: int, lists: Rows) -> None:
+        """Write `lists` of many queries at once, by the kernel, the same rows.
+
+        one: by the first names, of these queries. two: by the other names, of all queries, of
+        which these begin at `first`. lists: (n_queries, n_settings, k) of `NO_ROW`.
+        """
+        from searchkit.tune import lists_kernel
+
+        top_all: Callable[..., None] = lists_kernel.top_all
+        slots = np.full(n_docs, -1, np.int32)
+        top_all(*one, *two, first, self.weights, slots, lists)
+
 
 def alike(pipelines: Sequence[Pipeline]) -> list[Alike]:
     """First stages of one BM25, in groups; every pipeline is in one of them."""
-    groups: dict[tuple[int, tuple[str, ...], str, float, str], list[_Member]] = {}
+    groups: dict[tuple[int, tuple[str, ...], _Way | None], list[_Member]] = {}
     for column, pipeline in enumerate(pipelines):
         names, fusion = ("bm25", *pipeline.encoders), pipeline.fusion
         weights = fusion.weights_of(names) if pipeline.encoders else [1.0]
         used = tuple(name for name, weight in zip(names, weights, strict=True) if weight > 0)
-        way = (fusion.kind, fusion.k0, fusion.normaliser) if pipeline.encoders else _ALONE
-        own = groups.setdefault((pipeline.depth, used, *way), [])
+        way = _Way(fusion.kind, fusion.k0, fusion.normaliser) if pipeline.encoders else None
+        own = groups.setdefault((pipeline.depth, used, way), [])
         own.append(_Member(column, [weight for weight in weights if weight > 0]))
     return [
         Alike(
-            fusion=Fusion(kind=kind, k0=k0, normaliser=normaliser),
+            fusion=Fusion(**way._asdict()) if way else None,
             depth=depth,
             names=names,
             weights=np.array([one.weights for one in members], np.float64),
             columns=np.array([one.column for one in members], np.int64),
         )
-        for (depth, names, kind, k0, normaliser), members in groups.items()
+        for (depth, names, way), members in groups.items()
     ]
 
 

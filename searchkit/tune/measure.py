@@ -64,7 +64,7 @@ def measure(
     return np.array(columns, np.float64).T
 
 
-class _Retrieved:
+class Retrieved:
     """What a retriever found for one query, for every pipeline that asks."""
 
     def __init__(self, rankings: list[Ranking]) -> None:
@@ -94,7 +94,7 @@ def _rank(
 ) -> list[Ranking]:
     """The ranking of one query by each pipeline, as a search with it would give."""
     lazy: dict[str, Lazy[Retriever]] = {
-        name: Lazy.of(_Retrieved(rankings)) for name, rankings in retrieved.items()
+        name: Lazy.of(Retrieved(rankings)) for name, rankings in retrieved.items()
     }
     known: dict[str, dict[Row, float]] = {name: {} for name in scorers}
     found: list[Ranking] = []
