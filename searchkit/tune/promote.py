@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from searchkit.errors import ConfigError, CorpusError
+from searchkit.errors import ConfigError
 from searchkit.evaluate.power import ALPHA
 from searchkit.index.build import Watch
 from searchkit.index.generation import Generation
-from searchkit.index.index import Index
 from searchkit.index.switch import switch_pipeline, unchanged
 from searchkit.models.cross_encoder import CrossEncoderOptions
 from searchkit.models.device import Device
@@ -27,15 +27,14 @@ from searchkit.tune.attempts import (
     qrels_hash,
     read_attempts,
     record,
-    settings_hash,
 )
 from searchkit.tune.candidates import Contest, contest_of
+from searchkit.tune.evidence import SHOWN, judged_queries, settings_of
 from searchkit.tune.folds import N_FOLDS, cross_validate
 from searchkit.tune.gate import Verdict, judge, spell
+from searchkit.tune.kept_pairs import kept
 from searchkit.tune.measure import MEASURE, measure
 from searchkit.types import Qrels, Query
-
-_SHOWN = 12  # characters of a hash that a person compares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +89,10 @@ def promote(
     The weight is cross-validated: what counts is the value of queries that took no part in its
     choice. A pass commits a new generation that shares all parts. Either way the attempt is
     recorded in the index, a dry run's as well: whoever promotes the best of many has tried them
-    all. Costs one scoring of each query's head. Interrupted or refused, nothing is written.
+    all. Costs one scoring of each query's head. Interrupted or refused, nothing is written to the
+    index; run again, it goes on with the scores that it has.
     """
-    options, asked = options or PromoteOptions(), _judged(queries, qrels)
+    options, asked = options or PromoteOptions(), judged_queries(queries, qrels)
     named, outside = _subsets(subsets or {}, asked)
     measured = _measure(model, index, asked, qrels, options=options, watch=watch)
     contest, values = measured.contest, measured.values
@@ -149,17 +149,6 @@ class _Measured(NamedTuple):
         return dict(zip(self.ids, values.tolist(), strict=True))
 
 
-def _judged(queries: Sequence[Query], qrels: Qrels) -> list[Query]:
-    """The queries that take part, by id: the folds do not depend on the order of a file."""
-    asked = sorted((query for query in queries if qrels.get(query.id)), key=lambda one: one.id)
-    if not asked:
-        why = "none of its queries is judged; is it the right qrels file?"
-        raise CorpusError("queries", None, why)
-    if len(asked) < 2:
-        raise ConfigError("the gate needs at least 2 judged queries, and there is one.")
-    return asked
-
-
 def _measure(
     model: str,
     index: Path,
@@ -178,15 +167,16 @@ def _measure(
         with unchanged(index, number):
             read_attempts(index)  # a record or a disk that refuses is known before the long work
         contest = contest_of(model, searcher, options=reading, depth=options.depth)
-        values = measure(
-            searcher,
-            [contest.baseline, *(one.pipeline for one in contest.candidates)],
-            asked,
-            qrels,
-            scorers=contest.scorers,
-            progress=watch(f"rank with {contest.name}"),
+        tried = [contest.baseline, *(one.pipeline for one in contest.candidates)]
+        with ExitStack() as open_files:
+            scorers = {
+                name: open_files.enter_context(kept(one)) for name, one in contest.scorers.items()
+            }
+            progress = watch(f"rank with {contest.name}")
+            values = measure(searcher, tried, asked, qrels, scorers=scorers, progress=progress)
+        settings = settings_of(
+            searcher.index, tried, asked, folds=options.n_folds, seed=options.seed
         )
-        settings = _settings(searcher.index, contest, asked, options)
         return _Measured([query.id for query in asked], contest, values, settings, number)
 
 
@@ -202,39 +192,12 @@ def _subsets(
     return named, {name: len(set(subsets[name]) - ids) for name in subsets}
 
 
-def _settings(
-    index: Index, contest: Contest, asked: Sequence[Query], options: PromoteOptions
-) -> str:
-    """Hash of all that decides the outcome beside the model and the judgements."""
-    pipelines = [contest.baseline, *(one.pipeline for one in contest.candidates)]
-    return settings_hash(
-        {
-            "pipelines": [_essence(one) for one in pipelines],
-            "segments": [segment.hash for segment in index.generation.segments],
-            "encoders": [
-                record["fingerprint"]
-                for record in index.generation.encoders
-                if any(record["name"] in one.encoders for one in pipelines)
-            ],
-            "queries": [[query.id, query.text] for query in asked],
-            "folds": options.n_folds,
-            "seed": options.seed,
-        }
-    )
-
-
-def _essence(pipeline: Pipeline) -> dict[str, Any]:
-    """What of a pipeline decides a ranking."""
-    idle = {"why"} if pipeline.reranker else {"why", "rerank"}
-    return {key: value for key, value in pipeline.to_dict().items() if key not in idle}
-
-
 def _why(contest: Contest, verdict: Verdict, hashed: str) -> str:
     """What a searcher reads of the evidence."""
     found = verdict.overall
     return (
         f"{contest.name} was promoted: {MEASURE} {spell(found)}, {found.n_queries:,} queries, "
-        f"attempt {verdict.n_attempts} on the judgements {hashed[:_SHOWN]}."
+        f"attempt {verdict.n_attempts} on the judgements {hashed[:SHOWN]}."
     )
 
 
