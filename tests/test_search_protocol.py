@@ -19,7 +19,7 @@ from searchkit.search.choose import choose
 from searchkit.search.pipeline import Pipeline
 from searchkit.search.protocol import Entry, IndexState, Protocol
 from searchkit.search.protocol_file import read_protocol, writing
-from searchkit.search.protocol_methods import methods
+from searchkit.search.protocol_methods import spell_methods
 from searchkit.search.protocol_record import rank_all, recording
 from searchkit.search.protocol_replay import replay
 from searchkit.types import Query
@@ -362,8 +362,7 @@ def test_the_methods_hold_the_facts(models, index, tmp_path):
     path = recorded(
         tmp_path / "p.jsonl", index, stage="reranked", where="year >= 2005", pipeline=pipeline
     )
-    protocol = read_protocol(path).protocol
-    said = methods(protocol, n_queries=12)
+    protocol, said = read_protocol(path).protocol, replay(path).methods
     for fact in (
         "12 queries were ranked against 146 documents, restricted to those with year >= 2005",
         f"content fingerprint {protocol.index.fingerprint[:12]}, english text analysis",
@@ -381,7 +380,7 @@ def test_the_methods_hold_the_facts(models, index, tmp_path):
 
 
 def test_the_methods_of_bm25_name_no_model(tmp_path):
-    said = methods(replace(PROTOCOL, lexical="rank-bm25"), n_queries=1)
+    said = spell_methods(replace(PROTOCOL, lexical="rank-bm25"), n_queries=1)
     assert said.startswith("1 query was ranked against 2 documents (content")
     assert "Documents were ranked by BM25 (rank-bm25, k1 = 1.2, b = 0.75)." in said
     assert "fused" not in said

@@ -48,23 +48,21 @@ def replay(
     """
     from searchkit.cli.lines import as_json as spell
     from searchkit.cli.progress import Bars
-    from searchkit.search.protocol_methods import methods
     from searchkit.search.protocol_replay import replay as repeat
 
     with Bars("queries") as bars:
         found = repeat(
             file, index=index, trust_remote_code=trust_remote_code, progress=bars("replay")
         )
-    paragraph = methods(found.protocol, n_queries=found.n_queries) if with_methods else ""
     if as_json:
-        typer.echo(spell(found.to_dict() | ({"methods": paragraph} if with_methods else {})))
+        typer.echo(spell(found.to_dict() | ({"methods": found.methods} if with_methods else {})))
     else:
-        _show(file, found, paragraph)
+        _show(file, found, paragraph=found.methods if with_methods else "")
     if not found.is_same:
         raise QueryError(f"{file}: {found.verdict[0].lower()}{found.verdict[1:]}")
 
 
-def _show(file: Path, found: Replay, paragraph: str) -> None:
+def _show(file: Path, found: Replay, *, paragraph: str) -> None:
     from searchkit.cli.screen import Screen
 
     screen, then = Screen(), found.protocol

@@ -9,7 +9,7 @@ from searchkit.search.protocol import Protocol
 _SHOWN = 12  # characters of a fingerprint
 
 
-def methods(protocol: Protocol, *, n_queries: int) -> str:
+def spell_methods(protocol: Protocol, *, n_queries: int) -> str:
     """What was done, in sentences that hold nothing but facts of the protocol."""
     return " ".join([_corpus(protocol, n_queries), *_retrieval(protocol), *_ends(protocol)])
 

@@ -19,6 +19,7 @@ from searchkit.search.api import Lexical, OpenOptions, open_searcher
 from searchkit.search.protocol import Entry, Protocol, digest
 from searchkit.search.protocol_changes import Change, changes
 from searchkit.search.protocol_file import ProtocolFile, read_protocol
+from searchkit.search.protocol_methods import spell_methods
 from searchkit.search.protocol_record import describe
 from searchkit.search.searcher import Searcher, without
 from searchkit.types import Ranking
@@ -81,6 +82,11 @@ class Replay:
             f"{self.overlap:.1%} of the hits are the same, the largest gap of a score is "
             f"{self.largest_gap:.2g}."
         )
+
+    @property
+    def methods(self) -> str:
+        """A paragraph for a paper: what was done, as far as the protocol knows."""
+        return spell_methods(self.protocol, n_queries=self.n_queries)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON takes it; `is_same` and the verdict with it."""
