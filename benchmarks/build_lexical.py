@@ -1,101 +1,102 @@
-"""How long does a lexical index of 200,000 abstracts take, beside tantivy and bm25s?
+"""How long does a lexical index take, beside tantivy, bm25s and rank-bm25, and how does it grow?
 
-Every build is a process of its own, measured from its start to its end with its peak memory;
-all read the same JSONL file, stem English and store title and text. Medians of several rounds,
-the peers taking turns.
+Equal work (`lexical_peers.py`): every build is a process of its own on one core, from the JSONL
+file to an index on disk with the rows in it; rank-bm25 has nothing on disk and is built up to
+10,000 documents, bm25s with its numba backend up to 120,000. `wall_s` is from the start of the
+process to its end; `processor_s` leaves out its start and imports, and is what the growth is
+fitted to, time ~ n ** a over all rounds. Rounds take turns, medians; above 200,000 documents one
+round.
 
-    python benchmarks/build_lexical.py --corpus recombined.jsonl
+    python benchmarks/build_lexical.py --work build
+    python benchmarks/build_lexical.py --work build --text arxiv_daily --sizes 10000 30000 115357
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from growth import growth
+from lexical_peers import BUILD, built
+from recombine import TEXTS, corpus_of
 from report import record
 
-SEARCHKIT = "import sys, searchkit; searchkit.build(sys.argv[1], out=sys.argv[2], encoders=[])"
-
-TANTIVY = """
-import json, sys, tantivy
-from pathlib import Path
-schema = tantivy.SchemaBuilder()
-schema.add_text_field("id", stored=True, tokenizer_name="raw")
-for field in ("title", "text"):
-    schema.add_text_field(field, stored=True, tokenizer_name="en_stem")
-Path(sys.argv[2]).mkdir()
-index = tantivy.Index(schema.build(), path=sys.argv[2])
-writer = index.writer(heap_size=500_000_000, num_threads=2)
-for line in open(sys.argv[1], encoding="utf-8"):
-    row = json.loads(line)
-    writer.add_document(tantivy.Document(id=row["_id"], title=row["title"], text=row["text"]))
-writer.commit()
-writer.wait_merging_threads()
-"""
-
-BM25S = """
-import json, sys, bm25s, Stemmer
-rows = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
-texts = [row["title"] + " " + row["text"] for row in rows]
-tokens = bm25s.tokenize(
-    texts, stopwords="en", stemmer=Stemmer.Stemmer("english"), show_progress=False
-)
-index = bm25s.BM25()
-index.index(tokens, show_progress=False)
-index.save(sys.argv[2], corpus=rows)
-"""
-
-PEERS = {"searchkit": SEARCHKIT, "tantivy": TANTIVY, "bm25s": BM25S}
+SIZES = (10_000, 100_000, 1_000_000)
+MOST_DOCS = {"rank-bm25": 10_000, "bm25s numba": 120_000}  # beyond, a peer costs too much here
+ONE_ROUND_FROM = 200_000
+Built = dict[str, float]
 
 
-def build(code: str, corpus: Path) -> dict[str, float]:
-    """Seconds, peak resident megabytes and megabytes on disk of one build."""
-    folder = Path(tempfile.mkdtemp())
-    out, script = folder / "index", "import resource\n" + code
-    script += "\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(corpus), str(out)],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    seconds = time.perf_counter() - start
-    on_disk = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    shutil.rmtree(folder)
+def index_of(text: str, n_docs: int, peer: str, work: Path) -> Path:
+    return work / f"{text}-{n_docs}.{peer.replace(' ', '-')}"
+
+
+def rounds(
+    text: str, n_docs: int, *, peers: Sequence[str], work: Path, n_rounds: int
+) -> dict[str, list[Built]]:
+    """What every build took; the last one of each peer is left in the folder."""
+    corpus = corpus_of(text, n_docs, work)
+    runs: dict[str, list[Built]] = {
+        peer: [] for peer in peers if n_docs <= MOST_DOCS.get(peer, n_docs)
+    }
+    for n in range(n_rounds if n_docs < ONE_ROUND_FROM else 1):
+        turn = n % len(runs)
+        for peer in [*runs][turn:] + [*runs][:turn]:
+            out = index_of(text, n_docs, peer, work)
+            shutil.rmtree(out, ignore_errors=True)
+            runs[peer].append(built(peer, corpus, out))
+            print(text, n_docs, peer, json.dumps(runs[peer][-1]), file=sys.stderr)
+    return runs
+
+
+def medians(runs: dict[str, list[Built]]) -> dict[str, Built]:
     return {
-        "seconds": round(seconds, 2),
-        "peak_mb": round(int(done.stdout.split()[-1]) / 1024),
-        "disk_mb": round(on_disk / 1e6),
+        peer: {key: statistics.median(run[key] for run in found) for key in found[0]}
+        for peer, found in runs.items()
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True, help="folder for corpora and indexes")
+    parser.add_argument("--text", choices=TEXTS, default="recombined")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N_DOCS")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peers", nargs="+", default=list(PEERS))
+    parser.add_argument("--peers", nargs="+", choices=BUILD, default=list(BUILD))
     given = parser.parse_args()
-    runs: dict[str, list[dict[str, float]]] = {peer: [] for peer in given.peers}
-    for _ in range(given.rounds):
-        for peer in given.peers:
-            runs[peer].append(build(PEERS[peer], given.corpus))
-            print(peer, json.dumps(runs[peer][-1]), file=sys.stderr)
-    medians = {
-        peer: {key: statistics.median(run[key] for run in found) for key in found[0]}
-        for peer, found in runs.items()
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    found = {
+        n_docs: rounds(
+            given.text, n_docs, peers=given.peers, work=given.work, n_rounds=given.rounds
+        )
+        for n_docs in sorted(given.sizes)
     }
-    ours = medians["searchkit"]["seconds"]
-    ratios = {peer: round(ours / m["seconds"], 2) for peer, m in medians.items()}
-    n_docs = sum(1 for _ in given.corpus.open("rb"))
-    record("build_lexical", {"n_docs": n_docs, "medians": medians, "time_ratio": ratios})
+    times = {
+        peer: {
+            n: [run["processor_s"] for run in runs[peer]]
+            for n, runs in found.items()
+            if peer in runs
+        }
+        for peer in given.peers
+    }
+    record(
+        "build_lexical",
+        {
+            "text": given.text,
+            "threads": 1,
+            "sizes": [
+                {"n_docs": n, "rounds": len(next(iter(runs.values()))), "medians": medians(runs)}
+                for n, runs in found.items()
+            ],
+            "growth": {peer: law for peer, of in times.items() if (law := growth(of))},
+        },
+    )
 
 
 if __name__ == "__main__":

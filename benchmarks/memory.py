@@ -14,7 +14,6 @@ heavy, because a child's figure begins with its parent's.
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import os
 import subprocess
@@ -22,22 +21,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from itertools import islice
 from pathlib import Path
 
+from recombine import first_docs
 from report import record
 
-SOURCE = Path(__file__).parents[1] / ".." / "shared" / "data" / "arxiv_daily" / "corpus.jsonl.gz"
 LEXICAL_MB, ENCODED_MB = 1500, 2000  # the bars
 LEXICAL, RECOMBINED, ENCODED = [28_839, 115_357], [262_144, 524_288], [2_000, 8_000]
 GROWTH = 1.1  # of the peak, from the smallest to the largest corpus of a kind
 
 Peak = dict[str, float]
-
-
-def first_docs(n_docs: int, out: Path) -> None:
-    with gzip.open(SOURCE, "rb") as lines, out.open("wb") as file:
-        file.writelines(islice(lines, n_docs))
 
 
 def recombined(n_docs: int, out: Path) -> None:

@@ -1,7 +1,8 @@
 """arxiv_daily -> a corpus of any size with real sentences: for speed, never for quality.
 
 A document is a real title and as many real sentences as a real abstract has, each drawn at
-random, so that term frequencies and lengths are those of real text while the size is free.
+random, so that term frequencies and lengths are those of real text while the size is free
+(`text_laws.py` says how far that holds). `corpus_of` makes these and the first real documents.
 
     python benchmarks/recombine.py --n-docs 200000 --out /somewhere/recombined.jsonl
 """
@@ -13,6 +14,8 @@ import gzip
 import json
 import random
 import re
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / ".." / "shared" / "data" / "arxiv_daily" / "corpus.jsonl.gz"
@@ -32,6 +35,29 @@ def recombine(n_docs: int, out: Path, *, seed: int = 1) -> None:
             text = " ".join(draw.choices(sentences, k=draw.choice(sizes)))
             row = {"_id": f"r{n:08d}", "title": draw.choice(titles), "text": text}
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def first_docs(n_docs: int, out: Path) -> None:
+    """The first real papers, as they are."""
+    with gzip.open(SOURCE, "rb") as lines, out.open("wb") as file:
+        file.writelines(islice(lines, n_docs))
+
+
+TEXTS: dict[str, Callable[[int, Path], None]] = {
+    "recombined": recombine,
+    "arxiv_daily": first_docs,
+}
+
+
+def corpus_of(text: str, n_docs: int, work: Path) -> Path:
+    """The file of a corpus, made in the folder where it is not there yet."""
+    path = work / f"{text}-{n_docs}.jsonl"
+    if not path.exists():
+        work.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".draft")
+        TEXTS[text](n_docs, draft)
+        draft.rename(path)
+    return path
 
 
 def queries(n: int, *, n_terms: tuple[int, int], seed: int = 2) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from searchkit.evaluate import machine as machine_facts
 
 RESULTS = Path(__file__).parent / "results"
-PEERS = ("bm25s", "rank-bm25", "tantivy")
+PEERS = ("bm25s", "rank-bm25", "tantivy", "onnxruntime", "rerankers")
 
 
 def record(name: str, measured: dict[str, Any]) -> None:
@@ -19,7 +20,7 @@ def record(name: str, measured: dict[str, Any]) -> None:
         {
             "benchmark": name,
             "when": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": machine_facts.machine(),
+            "machine": {**machine_facts.machine(), "load": round(os.getloadavg()[0], 1)},
             "versions": versions(),
             "commit": commit(),
             **measured,

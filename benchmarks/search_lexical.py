@@ -1,85 +1,84 @@
-"""How many BM25 queries a second, top 100, tokenising included, beside bm25s and tantivy?
+"""How many BM25 queries a second, top 100, text to documents, and how does that grow?
 
-One corpus file, queries cut from real sentences. Every peer answers the same queries from text to
-100 documents; bm25s and searchkit with two threads, tantivy one query at a time. Rounds take
-turns; medians. The ranking is compared with bm25s over the same terms: every document that only
-one of them returns must tie within 1e-5 at the border.
+Equal work (`lexical_peers.py`) over the indexes that `build_lexical.py` left: every peer opens its
+own in a process of its own and answers queries cut from real sentences, tokenising included, all
+of a round at once, on one core: queries a second of processor time. tantivy and bm25s with numpy
+answer the first 100 of the queries, rank-bm25 the first 20, because the rest would take minutes.
+Rounds take turns, medians; time a query ~ n_docs ** a is fitted over all rounds. Up to 120,000
+documents the rankings are compared with bm25s over the same terms: a document that only one
+returns must tie within 1e-5 at the border.
 
-    python benchmarks/search_lexical.py --corpus recombined.jsonl --index indexes/recombined
+    python benchmarks/search_lexical.py --work build
+    python benchmarks/search_lexical.py --work build --text arxiv_daily --sizes 10000 30000 115357
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-import bm25s
-import numpy as np
-import pyarrow as pa
-import Stemmer
-import tantivy
-from build_lexical import TANTIVY
-from recombine import queries
+from build_lexical import MOST_DOCS, SIZES, index_of
+from growth import growth
+from lexical_peers import K1, OPEN, B, K, Served, rows_of
+from recombine import TEXTS, corpus_of, queries
 from report import record
 
-import searchkit
-from searchkit.index.index import Index
-from searchkit.retrieve.bm25 import BM25Retriever, LexicalPart
-
-K = 100
-Search = Callable[[Sequence[str]], object]
+LENGTHS = ((2, 4), (8, 12), (30, 40))  # words of a query, least and most
+FIRST = {"tantivy": 100, "bm25s numpy": 100, "rank-bm25": 20}
+CHECKED = 120_000  # documents up to which the rankings are compared
+Rates = dict[str, list[float]]  # peer -> processor seconds a query, of each round
 
 
-def texts_of(corpus: Path) -> list[str]:
-    rows = (json.loads(line) for line in corpus.open(encoding="utf-8"))
-    return [f"{row['title']} {row['text']}" for row in rows]
+def serving(text: str, n_docs: int, *, peers: Sequence[str], work: Path) -> dict[str, Served]:
+    corpus, served = corpus_of(text, n_docs, work), {}
+    for peer in peers:
+        # what bm25s stores is the same from both of its backends
+        stored = "bm25s numpy" if peer == "bm25s numba" else peer
+        if n_docs > MOST_DOCS.get(stored, n_docs):
+            continue
+        out = index_of(text, n_docs, stored, work)
+        if not out.exists():
+            raise SystemExit(f"{out} is missing. Run benchmarks/build_lexical.py first.")
+        served[peer] = Served(peer, corpus, out)
+    return served
 
 
-def open_bm25s(texts: list[str]) -> Search:
-    stemmer = Stemmer.Stemmer("english")
-    cut = {"stopwords": "en", "stemmer": stemmer, "show_progress": False}
-    peer = bm25s.BM25(method="lucene", k1=1.2, b=0.75, backend="numba")
-    peer.index(bm25s.tokenize(texts, **cut), show_progress=False)
-
-    def search(asked: Sequence[str]) -> object:
-        tokens = bm25s.tokenize(list(asked), **cut)
-        return peer.retrieve(tokens, k=K, n_threads=2, show_progress=False)
-
-    return search
-
-
-def open_tantivy(corpus: Path) -> Search:
-    import subprocess
-
-    folder = Path(tempfile.mkdtemp()) / "tantivy"
-    subprocess.run([sys.executable, "-c", TANTIVY, str(corpus), str(folder)], check=True)
-    index = tantivy.Index.open(str(folder))
-    searcher = index.searcher()
-
-    def search(asked: Sequence[str]) -> object:
-        found = []
-        for query in asked:
-            words = "".join(c if c.isalnum() else " " for c in query)
-            parsed = index.parse_query(words, ["title", "text"])
-            found.append(searcher.search(parsed, K).hits)
-        return found
-
-    return search
+def ask(served: dict[str, Served], asked: Sequence[str], n_rounds: int) -> Rates:
+    few = {peer: asked[: FIRST.get(peer, len(asked))] for peer in served}
+    for peer, process in served.items():
+        process.seconds(few[peer])  # compiles, maps, warms
+    taken: Rates = {peer: [] for peer in served}
+    for n in range(n_rounds):
+        turn = n % len(served)
+        for peer in [*served][turn:] + [*served][:turn]:
+            taken[peer].append(served[peer].seconds(few[peer]) / len(few[peer]))
+    return taken
 
 
-def differences(ours: BM25Retriever, texts: list[str], asked: Sequence[str]) -> dict[str, float]:
+def differences(text: str, n_docs: int, work: Path, asked: Sequence[str]) -> dict[str, float]:
     """Documents that only one side returns and that do not tie with the 100th score."""
+    import bm25s
+    import numpy as np
+    import pyarrow as pa
+
+    from searchkit.index.index import Index
+    from searchkit.retrieve.bm25 import BM25Retriever, LexicalPart
+
+    index = Index.open(index_of(text, n_docs, "searchkit", work))
+    parts = [LexicalPart(base, postings) for base, postings in index.postings]
+    ours = BM25Retriever(parts, analyzer=index.analyzer)
+    texts = [f"{row['title']} {row['text']}" for row in rows_of(corpus_of(text, n_docs, work))]
     runs = ours.analyzer.runs(pa.array(texts, pa.large_string()))
     tokens = [runs.ids[a:b].tolist() for a, b in pairwise(runs.starts)]
     vocabulary = {term: n for n, term in enumerate(runs.vocabulary)}
-    peer = bm25s.BM25(method="lucene", k1=1.2, b=0.75)
+    peer = bm25s.BM25(method="lucene", k1=K1, b=B)
     peer.index(bm25s.tokenization.Tokenized(tokens, vocabulary), show_progress=False)
     worst, wrong = 0.0, 0
     for query, ranking in zip(asked, ours.retrieve(asked, K), strict=True):
@@ -95,51 +94,48 @@ def differences(ours: BM25Retriever, texts: list[str], asked: Sequence[str]) -> 
     return {"n_queries": len(asked), "largest_relative_gap": worst, "documents_missed": wrong}
 
 
-def rate(search: Search, asked: Sequence[str]) -> float:
-    start = time.perf_counter()
-    search(asked)
-    return len(asked) / (time.perf_counter() - start)
+def of_size(given: argparse.Namespace, n_docs: int) -> tuple[dict[str, Any], dict[str, Rates]]:
+    """What is recorded of one size, and every round's times by the length of the queries."""
+    served = serving(given.text, n_docs, peers=given.peers, work=given.work)
+    found = {}
+    for size in LENGTHS:
+        asked = queries(given.n_queries, n_terms=size)
+        found["{} to {}".format(*size)] = ask(served, asked, given.rounds)
+        print(
+            given.text, n_docs, size, json.dumps(found["{} to {}".format(*size)]), file=sys.stderr
+        )
+    row: dict[str, Any] = {"n_docs": n_docs, "queries_per_s": {}}
+    for length, taken in found.items():
+        rates = {peer: round(1 / statistics.median(s), 2) for peer, s in taken.items()}
+        row["queries_per_s"][length] = rates
+    row["peak_mb"] = {peer: process.close() for peer, process in served.items()}
+    return row, found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--index", type=Path, required=True)
-    parser.add_argument("--n-queries", type=int, default=2000)
+    parser.add_argument("--work", type=Path, required=True, help="folder with the indexes")
+    parser.add_argument("--text", choices=TEXTS, default="recombined")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N_DOCS")
+    parser.add_argument("--peers", nargs="+", choices=OPEN, default=list(OPEN))
+    parser.add_argument("--n-queries", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    if not given.index.exists():
-        searchkit.build(given.corpus, out=given.index, encoders=[])
-    index = Index.open(given.index)
-    parts = [LexicalPart(base, postings) for base, postings in index.postings]
-    ours = BM25Retriever(parts, analyzer=index.analyzer)
-    texts = texts_of(given.corpus)
-    peers: dict[str, Search] = {
-        "searchkit": lambda asked: ours.retrieve(asked, K),
-        "bm25s numba": open_bm25s(texts),
-        "tantivy": open_tantivy(given.corpus),
-    }
-    for size in ((2, 4), (8, 12), (30, 40)):
-        asked = queries(given.n_queries, n_terms=size)
-        few = {"tantivy": asked[:200]}
-        for peer, search in peers.items():
-            search(few.get(peer, asked)[:100])  # compiles, maps, warms
-        rates: dict[str, list[float]] = {peer: [] for peer in peers}
-        for _ in range(given.rounds):
-            for peer, search in peers.items():
-                rates[peer].append(rate(search, few.get(peer, asked)))
-        medians = {peer: round(statistics.median(found), 1) for peer, found in rates.items()}
-        record(
-            "search_lexical",
-            {
-                "n_docs": len(index),
-                "terms": list(size),
-                "queries_per_s": medians,
-                "ratio_to_bm25s": round(medians["searchkit"] / medians["bm25s numba"], 2),
-                "ratio_to_tantivy": round(medians["searchkit"] / medians["tantivy"], 2),
-                "against_bm25s": differences(ours, texts, asked[:200]),
-            },
-        )
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    rows, times = [], {}
+    for n_docs in sorted(given.sizes):
+        row, times[n_docs] = of_size(given, n_docs)
+        rows.append(row)
+    asked = [query for size in LENGTHS for query in queries(100, n_terms=size)]
+    for row in rows:  # after the timing: it fills this process with documents
+        if row["n_docs"] <= CHECKED:
+            row["against_bm25s"] = differences(given.text, row["n_docs"], given.work, asked)
+    laws: dict[str, dict[str, Any]] = {}
+    for length in next(iter(times.values())):
+        of = {peer: {n: t[length].get(peer, []) for n, t in times.items()} for peer in given.peers}
+        laws[length] = {peer: law for peer, runs in of.items() if (law := growth(runs))}
+    measured = {"text": given.text, "threads": 1, "n_queries": given.n_queries}
+    record("search_lexical", {**measured, "first": FIRST, "sizes": rows, "growth": laws})
 
 
 if __name__ == "__main__":
