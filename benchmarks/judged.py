@@ -44,7 +44,9 @@ def read(name: str, split: str, *, step: int = 1) -> Judged:
     return Judged(name, split, [q.id for q in queries], [q.text for q in queries], kept)
 
 
-def open_index(name: str, folder: Path, *, passages: str = "document") -> Searcher:
+def open_index(
+    name: str, folder: Path, *, passages: str = "document", reranker: str | None = None
+) -> Searcher:
     """A searcher over the set's index, which is built where it is not there yet."""
     place = folder / (name if passages == "document" else f"{name}-{passages}")
     if not (place / "CURRENT").exists():
@@ -58,7 +60,7 @@ def open_index(name: str, folder: Path, *, passages: str = "document") -> Search
 
             options = replace(options, vectors=replace(options.vectors, passages=passages))
         searchkit.build(DATA / name, out=place, encoders=["minilm"], options=options)
-    return open_searcher(place, options=OpenOptions(reranker=None))
+    return open_searcher(place, options=OpenOptions(reranker=reranker))
 
 
 def as_run(judged: Judged, rankings: Sequence[Ranking], searcher: Searcher, k: int = 100) -> Run:
