@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,13 +37,13 @@ def evaluate(run: Run, qrels: Qrels, measures: Sequence[Measure]) -> Evaluation:
     judged = {query: dict(grades) for query, grades in qrels.items() if grades}
     if not judged:
         raise CorpusError("qrels", None, "no query is judged; check the file")
-    results = {query: run[query] for query in judged if run.get(query)}
+    results = {query: found for query, found in run.items() if found and query in judged}
     if any(run.values()) and not results:
         raise CorpusError("run", None, "none of its queries is judged; is it the right qrels file?")
-    per_query = _values(results, judged, measures)
+    per_query, mean = _values(results, judged, measures)
     return Evaluation(
         per_query=per_query,
-        mean={str(measure): _aggregate(measure, per_query) for measure in measures},
+        mean=mean,
         n_queries=len(judged),
         n_missing=len(judged) - len(results),
         n_ignored=sum(query not in judged for query in run),
@@ -53,14 +53,20 @@ def evaluate(run: Run, qrels: Qrels, measures: Sequence[Measure]) -> Evaluation:
 
 def _values(
     results: Run, judged: Mapping[str, dict[str, int]], measures: Sequence[Measure]
-) -> dict[str, dict[str, float]]:
-    values = {query: {str(m): float(m.DEFAULT) for m in measures} for query in judged}
-    if not results:
-        return values
+) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+    """Values by query, and their means: added up in ir-measures' order, to its last digit."""
+    from ir_measures import Metric
+
     falling = {query: _falling_scores(query, found) for query, found in results.items()}
-    for metric in pipeline().iter_calc(measures, judged, falling):
+    found: Iterable[Metric] = pipeline().iter_calc(measures, judged, falling) if falling else ()
+    if not falling:  # which some packages refuse
+        found = [Metric(query, m, m.DEFAULT) for query in judged for m in measures]
+    values = {query: {str(m): float(m.DEFAULT) for m in measures} for query in judged}
+    totals = {measure: measure.aggregator() for measure in measures}
+    for metric in found:
         values[metric.query_id][str(metric.measure)] = float(metric.value)
-    return values
+        totals[metric.measure].add(metric.value)
+    return values, {str(measure): float(totals[measure].result()) for measure in measures}
 
 
 def _falling_scores(query: str, found: Sequence[tuple[str, float]]) -> dict[str, float]:
@@ -71,13 +77,6 @@ def _falling_scores(query: str, found: Sequence[tuple[str, float]]) -> dict[str,
         twice = next(doc for doc in docs if docs.count(doc) > 1)
         raise CorpusError("run", None, f"query {query!r} has document {twice!r} twice; keep one")
     return scores
-
-
-def _aggregate(measure: Measure, per_query: Mapping[str, Mapping[str, float]]) -> float:
-    total = measure.aggregator()
-    for values in per_query.values():
-        total.add(values[str(measure)])
-    return float(total.result())
 
 
 def _unjudged(results: Run, judged: Mapping[str, Mapping[str, int]], *, depth: int) -> float:
