@@ -29,11 +29,12 @@ class Attempt:
     settings: str  # sha256 of all else that decides the outcome
     weight: float
     n_queries: int
-    difference: float  # of nDCG@10
+    difference: float  # of the measure
     p: float
     threshold: float
     passed: bool
     time: str  # ISO 8601, UTC
+    measure: str = "nDCG@10"
 
     @property
     def identity(self) -> tuple[str, str]:

@@ -52,7 +52,7 @@ class FirstStages:
     def __init__(
         self, searcher: Searcher, texts: Sequence[str], pipelines: Sequence[Pipeline], clock: Clock
     ) -> None:
-        self._searcher, self._texts, self._clock = searcher, list(texts), clock
+        self._searcher, self.texts, self.clock = searcher, list(texts), clock
         self._pipelines = list(pipelines)
         own = searcher.stages.retrievers["bm25"].get()
         if not isinstance(own, BM25Retriever):
@@ -69,20 +69,20 @@ class FirstStages:
         for name in dict(wanted):
             depths, progress = [d for other, d in wanted if other == name], watch(f"rank by {name}")
             retriever = self._searcher.stages.retrievers[name].get()
-            for start in range(0, len(self._texts), _ENCODED):
-                batch = self._texts[start : start + _ENCODED]
-                with self._clock.timed(name):
+            for start in range(0, len(self.texts), _ENCODED):
+                batch = self.texts[start : start + _ENCODED]
+                with self.clock.timed(name):
                     found = _to_depths(retriever, batch, depths)
                 for depth, rankings in found.items():
                     self._dense.setdefault((name, depth), []).extend(rankings)
-                progress(start + len(batch), len(self._texts))
+                progress(start + len(batch), len(self.texts))
 
     def values(self, worth: Worth, k: int, watch: Watch) -> NDArray[np.float64]:
         """What every setting is worth for every query: (n_queries, n_pipelines).
 
         worth: of these queries, by a measure that looks at k documents. After `encode`.
         """
-        n_queries, by_bm25 = len(self._texts), self._by_bm25()
+        n_queries, by_bm25 = len(self.texts), self._by_bm25()
         values = np.empty((n_queries, len(self._pipelines)))
         progress = watch("try settings")
         for n, (params, columns) in enumerate(by_bm25.items()):
@@ -90,7 +90,7 @@ class FirstStages:
             depth = max(k, *(group.depth for group in groups))
             for start in range(0, n_queries, _RANKED):
                 lexical = self._lexical(params, slice(start, start + _RANKED), depth)
-                with self._clock.timed("settings"):
+                with self.clock.timed("settings"):
                     lists = self._lists(groups, lexical, start=start, k=k)
                     stop = start + len(lexical)
                     values[start:stop, columns] = worth.values(start, lists)
@@ -102,8 +102,8 @@ class FirstStages:
         lexical = self._lexical(pipeline.bm25, slice(None), max(pipeline.depth, depth))
         held = {name: self._dense[name, pipeline.depth] for name in pipeline.encoders}
         found = []
-        with self._clock.timed("settings"):
-            for n, text in enumerate(self._texts):
+        with self.clock.timed("settings"):
+            for n, text in enumerate(self.texts):
                 own = {"bm25": lexical[n], **{name: ranks[n] for name, ranks in held.items()}}
                 lazy: dict[str, Lazy[Retriever]] = {
                     name: Lazy.of(Retrieved([ranking])) for name, ranking in own.items()
@@ -120,12 +120,12 @@ class FirstStages:
         return found
 
     def _lexical(self, params: BM25Params, those: slice, depth: int) -> list[Ranking]:
-        with self._clock.timed("bm25"):
+        with self.clock.timed("bm25"):
             own = self._bm25
             retriever = BM25Retriever(
                 own.parts, analyzer=own.analyzer, params=params, engine=self._engine
             )
-            return retriever.retrieve(self._texts[those], depth)
+            return retriever.retrieve(self.texts[those], depth)
 
     def _lists(
         self, groups: Sequence[Alike], lexical: Sequence[Ranking], *, start: int, k: int
@@ -134,7 +134,7 @@ class FirstStages:
         n_settings = sum(len(group.columns) for group in groups)
         n_settings = sum(len(group.columns) for group in groups)
         lists = np.full((len(lexical), n_settings, k), NO_ROW, np.int64)
-        small = len(self._texts) * len(self._pipelines) < _LISTS_PAY
+        small = len(self.texts) * len(self._pipelines) < _LISTS_PAY
         for group in groups:
             if small or group.fusion is None:
                 for n, ranking in enumerate(lexical):

@@ -60,8 +60,8 @@ def _lexical(own: BM25Params, *, has_titles: bool) -> list[BM25Params]:
     )
     found = [own]
     for k1, b, title in product(sorted({*K1, own.k1}), sorted({*B, own.b}), titles):
-        weights = {"title_weight": title, "text_weight": 1.0 if has_titles else own.text_weight}
-        found.append(replace(own, k1=k1, b=b, **weights))
+        text = 1.0 if has_titles else own.text_weight
+        found.append(replace(own, k1=k1, b=b, title_weight=title, text_weight=text))
     return list(dict.fromkeys(found))
 
 

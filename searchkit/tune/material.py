@@ -93,10 +93,10 @@ def gather(
     learning = sorted(others, key=lambda id_: place(id_, seed))[: options.n_queries]
     counts = ClozeCounts()
     found = clozes(
-        _told(index, progress), options.clozes, counts, among={*learning, *split.held_out}
+        walked(index, progress), options.clozes, counts, among={*learning, *split.held_out}
     )
     found += citation_clozes(index, citations, counts)
-    held_out = _one_each([one for one in found if _asker(one) in split.held_out], seed)
+    held_out = one_each([one for one in found if _asker(one) in split.held_out], seed)
     train = [
         one
         for one in found
@@ -126,7 +126,7 @@ def kind_of(doc_id: str, seed: int, kinds: Sequence[Kind] = KINDS[:2]) -> Kind:
     return kinds[place(f"kind\0{doc_id}", seed) % len(kinds)]
 
 
-def _one_each(found: Sequence[Cloze], seed: int) -> list[Cloze]:
+def one_each(found: Sequence[Cloze], seed: int) -> list[Cloze]:
     """Of the queries that a document asks, those of one kind, and one sentence of it."""
     asked: dict[str, dict[Kind, list[Cloze]]] = {}
     for one in found:
@@ -137,6 +137,14 @@ def _one_each(found: Sequence[Cloze], seed: int) -> list[Cloze]:
         kept += chosen if chosen[0].kind == "citation" else chosen[:1]
     citing = {one.query_id for one in kept if one.kind == "citation"}  # these are not searched
     return [one for one in kept if one.doc_id not in citing]
+
+
+def walked(index: Index, progress: Progress) -> Iterable[Doc]:
+    """Every document in `seq` order, while progress hears how far it is."""
+    for n, doc in enumerate(index, 1):
+        yield doc
+        if n % _EVERY == 0 or n == len(index):
+            progress(n, len(index))
 
 
 def _asker(one: Cloze) -> str:
@@ -156,10 +164,3 @@ def _years(index: Index) -> list[float | None]:
 
 def _docs(index: Index, ids: Iterable[str]) -> Iterable[Doc]:
     return (index[row] for row in sorted(rows_of(index, set(ids)).values()))
-
-
-def _told(index: Index, progress: Progress) -> Iterable[Doc]:
-    for n, doc in enumerate(index, 1):
-        yield doc
-        if n % _EVERY == 0 or n == len(index):
-            progress(n, len(index))

@@ -1,0 +1,73 @@
+"""An index without judgements -> queries made from its documents, and a small index to ask."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from searchkit.errors import ConfigError, CorpusError
+from searchkit.index.build import Watch
+from searchkit.index.index import Index
+from searchkit.models.device import Device
+from searchkit.search.choose import choose
+from searchkit.train.cloze import Cloze, ClozeCounts, ClozeOptions, clozes, place
+from searchkit.train.held_out import Split
+from searchkit.tune.known_items import MAX_DOCS, KnownItems, build_known_items, held_encoder
+from searchkit.tune.material import Material, one_each, walked
+
+_SPARE = 2  # documents that are looked at for each query that is wanted: not every one gives one
+
+
+@contextmanager
+def known_items(
+    path: Path, n: int, *, seed: int, device: Device, watch: Watch
+) -> Iterator[KnownItems]:
+    """N queries from titles and sentences, and an index in which what is asked stands nowhere.
+
+    Each document asks once, by its title or by a sentence, and is the only answer to it. The small
+    index has the encoders and the pipeline of the whole one; it is gone at the end.
+    ConfigError for n below 1 or above 5,000, CorpusError where no document gives a query.
+    """
+    if not 1 <= n <= MAX_DOCS:
+        raise ConfigError(f"the number of known items must be 1 to {MAX_DOCS:,}, not {n}.")
+    with Index.open(path) as index, tempfile.TemporaryDirectory(prefix="searchkit-") as scratch:
+        material = _material(index, n, seed=seed, watch=watch)
+        dense = [held_encoder(path, record, device=device) for record in index.generation.encoders]
+        yield build_known_items(
+            Path(scratch) / "index",
+            index,
+            material,
+            dense=dense,
+            pipeline=choose(index),
+            watch=watch,
+        )
+
+
+def _material(index: Index, n: int, *, seed: int, watch: Watch) -> Material:
+    """At most n queries, of as many documents as it takes; nothing learns from the others."""
+    options, counts = ClozeOptions(seed=seed), ClozeCounts()
+    ids = [id_ for segment in index.segments for id_ in segment.docs.ids.to_pylist()]
+    order = sorted(ids, key=lambda id_: place(id_, seed))
+    asking: list[Cloze] = []
+    size = n
+    while len(asking) < n and size < _SPARE * len(ids):
+        size = min(_SPARE * size, _SPARE * len(ids))
+        counts = ClozeCounts()
+        among = set(order[:size])
+        docs = walked(index, watch("make queries"))
+        asking = one_each(clozes(docs, options, counts, among=among), seed)
+    if not asking:
+        why = "none of its documents gives a query. They need titles, or abstracts of 3 sentences"
+        raise CorpusError(index.path, None, why)
+    rank = {id_: n for n, id_ in enumerate(order)}
+    kept = sorted(asking, key=lambda one: rank[one.doc_id])[:n]
+    return Material(
+        split=Split(frozenset(one.doc_id for one in kept), "document"),
+        train=[],
+        held_out=kept,
+        counts=counts,
+        leaked={},
+        clozes=options,
+    )
