@@ -68,3 +68,22 @@ def test_a_collection_of_one_query_counts_its_square():
 def test_wins_ties_and_losses_are_all_queries():
     found = compare([0.5, 0.7, 0.1, 0.1], [0.5, 0.2, 0.1, 0.3])
     assert (found.n_better, found.n_ties, found.n_worse) == (1, 2, 1)
+
+
+def skewed(generator, n=60):
+    """Differences as nDCG@10 gives them, with no mean: many zeros, few gains, more small losses."""
+    kind = generator.random(n)
+    gains, losses = generator.beta(2, 3, n), -generator.beta(1.2, 7, n)
+    return np.where(kind < 0.1072, gains, np.where(kind < 0.4, losses, 0.0))
+
+
+def test_skewed_differences_keep_the_level_and_the_power():
+    generator, null, seen = np.random.default_rng(21), [], []
+    zeros = np.zeros(60)
+    for _ in range(250):
+        sample = compare(skewed(generator), zeros, n_draws=300)
+        null.append(sample.p < 0.05)
+        better = skewed(generator) + sample.detectable
+        seen.append(compare(better, zeros, n_draws=300).p < 0.05)
+    assert 0.02 <= np.mean(null) <= 0.09
+    assert 0.72 <= np.mean(seen) <= 0.88

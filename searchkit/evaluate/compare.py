@@ -133,19 +133,29 @@ def _p_value(
 ) -> float:
     n = len(differences)
     exact = n <= N_EXACT
-
-    def sums(start: int, stop: int) -> NDArray[np.float64]:
-        if exact:
-            swapped = np.arange(start, stop)[:, None] >> np.arange(n) & 1
-        else:
-            swapped = generator.integers(0, 2, (stop - start, n), dtype=np.int8)
-        found: NDArray[np.float64] = (1.0 - 2.0 * swapped) @ differences
-        return found
-
+    sums = _signed_sums(differences) if exact else _drawn_sums(differences, generator, n_draws)
     rounding = 1e-12 * np.abs(differences).sum()
-    seen = np.abs(_in_blocks(sums, 2**n if exact else n_draws, width=n))
-    n_extreme = int((seen >= abs(differences.sum()) - rounding).sum())
+    n_extreme = int((np.abs(sums) >= abs(differences.sum()) - rounding).sum())
     return n_extreme / 2**n if exact else (n_extreme + 1) / (n_draws + 1)
+
+
+def _signed_sums(differences: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The sum under every pattern of signs: (2 ** n,)."""
+    n = len(differences)
+    swapped = np.arange(2**n)[:, None] >> np.arange(n) & 1
+    found: NDArray[np.float64] = (1.0 - 2.0 * swapped) @ differences
+    return found
+
+
+def _drawn_sums(
+    differences: NDArray[np.float64], generator: np.random.Generator, n_draws: int
+) -> NDArray[np.float64]:
+    """Sums under random signs: a random byte picks one of the 256 sums of eight differences."""
+    total = np.zeros(n_draws)
+    for start in range(0, len(differences), 8):
+        sums = _signed_sums(differences[start : start + 8])
+        total += sums[generator.integers(0, len(sums), n_draws, dtype=np.uint8)]
+    return total
 
 
 def _interval(
@@ -161,9 +171,8 @@ def _interval(
         def means(
             start: int, stop: int, n: int = n, of: NDArray[np.float64] = differences
         ) -> NDArray[np.float64]:
-            found: NDArray[np.float64] = of[generator.integers(0, n, (stop - start, n))].mean(
-                axis=1
-            )
+            drawn = generator.integers(0, n, (stop - start, n), np.min_scalar_type(n - 1).type)
+            found: NDArray[np.float64] = of[drawn].mean(axis=1)
             return found
 
         total += share * _in_blocks(means, n_draws, width=n)
