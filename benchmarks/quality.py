@@ -5,19 +5,26 @@ the collection one a sentence too), the factory fusion, the default reranker ove
 pipeline that `searchkit tune` finds. Every stage is compared with the fusion by a paired
 randomisation test over the queries; `holm` corrects its p for the number of collections in its
 column. A collection whose language the models do not read (arabic_qa) runs BM25 alone by default:
-there the fusion is what asking for it by name gives, and nothing reranks. Tuning reads the train
-split where there is one and is judged on the split of the row; elsewhere its value is
-cross-validated within the row's own queries, and says so. bm25s with its own tokenizer runs beside
-as a peer. A reranker drops what it does not read, 50 documents deep, so that its R@100 is that of
-50; its scores are kept, so that a second run costs minutes less. Writes results/quality.md.
+there the fusion is what asking for it by name gives, and nothing reranks. bm25s with its own
+tokenizer runs beside as a peer. A reranker drops what it does not read, 50 documents deep, so that
+its R@100 is that of 50; its scores are kept, so that a second run costs minutes less.
 
-    python benchmarks/quality.py --indexes indexes
+With `--tune N` each collection is tuned as `searchkit tune` does it, in a copy of its index, on up
+to N queries of its train split, evenly drawn, and judged on the split of the row. A collection
+without a train split is tuned and judged within the row's own queries by cross-validation, which
+the row says. The settings are judged whether or not the gate let them pass, which the row says
+too. Tuning knows of no query that is a document itself (paperscape_astro), and so counts it.
+Writes results/quality.md.
+
+    python benchmarks/quality.py --indexes indexes --tune 400
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,15 +32,19 @@ from typing import Any
 import bm25s
 import numpy as np
 import Stemmer
-from judged import ARABIC, Judged, as_run, measure, open_index, read
+from judged import ARABIC, DATA, Judged, as_run, measure, open_index, read
 from report import RESULTS, record
 
-from searchkit.evaluate.compare import compare_evaluations, holm
+from searchkit.evaluate.compare import compare, holm
 from searchkit.evaluate.measures import Evaluation
 from searchkit.rerank import rerank
+from searchkit.search.api import OpenOptions, open_searcher
+from searchkit.search.pipeline import Pipeline
 from searchkit.search.searcher import Searcher
 from searchkit.tune.kept_pairs import kept
-from searchkit.types import Ranking
+from searchkit.tune.tune import TuneOptions, tune
+from searchkit.tune.tuning import settings_by_name
+from searchkit.types import Query, Ranking
 
 SETS = [
     ("scifact", "test"),
@@ -97,13 +108,15 @@ def row(judged: Judged, stage: str, found: Evaluation, baseline: Evaluation) -> 
         "nDCG@10": round(found.mean["nDCG@10"], 4),
         "R@100": round(found.mean["R@100"], 4),
     }
-    if stage != BASELINE:
-        made |= against(found, baseline)
-    return made
+    return made if stage == BASELINE else made | against(judged, values(judged, found), baseline)
 
 
-def against(found: Evaluation, baseline: Evaluation) -> Row:
-    gain = compare_evaluations(found, baseline, measure="nDCG@10", seed=1)
+def values(judged: Judged, found: Evaluation) -> list[float]:
+    return [found.per_query[query]["nDCG@10"] for query in judged.ids]
+
+
+def against(judged: Judged, found: Sequence[float], baseline: Evaluation) -> Row:
+    gain = compare(found, values(judged, baseline), seed=1)
     return {
         "difference": round(gain.difference, 4),
         "interval": [round(gain.low, 4), round(gain.high, 4)],
@@ -111,6 +124,48 @@ def against(found: Evaluation, baseline: Evaluation) -> Row:
         "better": gain.n_better,
         "worse": gain.n_worse,
     }
+
+
+def tuned_row(judged: Judged, indexes: Path, baseline: Evaluation, most: int) -> Row:
+    """What the settings are worth that tuning finds on the train split, or by cross-validation."""
+    split = DATA / judged.name / "qrels" / "train.tsv"
+    learnt = read(judged.name, "train") if split.exists() else judged
+    step = -(-len(learnt.ids) // most) if split.exists() else 1
+    learnt = read(judged.name, learnt.split, step=step)
+    with tempfile.TemporaryDirectory() as folder:
+        index = Path(shutil.copytree(indexes / judged.name, Path(folder) / judged.name))
+        asked = [Query(*pair) for pair in zip(learnt.ids, learnt.texts, strict=True)]
+        tuning = tune(index, asked, learnt.qrels, options=TuneOptions(dry_run=True))
+    print(judged.label, settings_by_name(tuning.tuned), file=sys.stderr, flush=True)
+    how: Row = {
+        "collection": judged.label,
+        "n_queries": len(judged.ids),
+        "stage": "tuned",
+        "settings": settings_by_name(tuning.tuned),
+        "tuned_on": f"{learnt.label}, {len(learnt.ids)} queries",
+        "gate": tuning.verdict.passed,
+        "cross_validated": not split.exists(),
+    }
+    if how["cross_validated"]:
+        found = [tuning.per_query[query][1] for query in judged.ids]
+        means = {"nDCG@10": round(tuning.quality, 4)}
+    else:
+        evaluation = judged_under(tuning.tuned, judged, indexes)
+        found = values(judged, evaluation)
+        means = {name: round(evaluation.mean[name], 4) for name in ("nDCG@10", "R@100")}
+    return {**how, **means, **against(judged, found, baseline)}
+
+
+def judged_under(pipeline: Pipeline, judged: Judged, indexes: Path) -> Evaluation:
+    options = OpenOptions(pipeline=pipeline)
+    with open_searcher(indexes / judged.name, options=options) as searcher:
+        last = "fused" if pipeline.encoders else "bm25"
+        ranked = searcher.stages.run(judged.texts, stage=last, k=1000).rankings[last]
+        if searcher.stages.scorer:
+            with kept(searcher.stages.scorer.get()) as scorer:
+                docs, rerank_options = searcher.index, pipeline.rerank
+                ranked = rerank(judged.texts, ranked, scorer, docs, options=rerank_options)
+        return measure(as_run(judged, ranked, searcher), judged.qrels)
 
 
 def corrected(rows: Sequence[Row]) -> list[Row]:
@@ -136,6 +191,7 @@ def main() -> None:
     parser.add_argument("--indexes", type=Path, default=Path("indexes"))
     parser.add_argument("--sets", nargs="+", choices=known, default=known)
     parser.add_argument("--sentences", nargs="*", choices=known, default=SENTENCES)
+    parser.add_argument("--tune", type=int, default=0, metavar="N", help="0: tune nothing")
     given = parser.parse_args()
     rows: list[Row] = []
     for name, split in SETS:
@@ -144,6 +200,8 @@ def main() -> None:
         judged = read(name, split)
         found = evaluations(judged, given.indexes, sentences=name in given.sentences)
         made = [row(judged, stage, of, found[BASELINE]) for stage, of in found.items()]
+        if given.tune:
+            made.append(tuned_row(judged, given.indexes, found[BASELINE], given.tune))
         print(table(made), file=sys.stderr, flush=True)
         rows += made
     rows = corrected(rows)

@@ -156,19 +156,101 @@ def test_the_last_line_of_a_benchmark_counts_and_an_old_table_is_refused(tmp_pat
         assert write_figures("--check", *given).returncode == 1
         assert write_figures(*given).returncode == 0
         assert write_figures("--check", *given).returncode == 0
-    assert "| searchkit | 12.5 | 886 | 1,544 |  |\n| peer | 50.0 |" in readme.read_text()
-    assert "2 cores of a processor" in readme.read_text()
+    shown = readme.read_text()
+    assert "| searchkit | 12.5 / 886 / 1,544 | 1.02 ± 0.03 |\n| peer | 50.0 /" in shown
+    assert "2 cores of a processor under a load of 1.5" in shown
 
 
 def built_in(seconds):
-    ours = {"seconds": seconds, "peak_mb": 886, "disk_mb": 1544}
+    ours = {"processor_s": seconds, "peak_mb": 886, "disk_mb": 1544}
+    machine = {"cpu": "a processor", "cores": 2, "load": 1.5, "python": "3.11"}
+    medians = {"searchkit": ours, "peer": {**ours, "processor_s": 50.0}}
     return {
         "when": "2026-01-02T03:04:05+00:00",
-        "machine": {"cpu": "a processor", "cores": 2, "python": "3.11"},
-        "n_docs": 1000,
-        "medians": {"searchkit": ours, "peer": {**ours, "seconds": 50.0}},
-        "time_ratio": {"searchkit": 1.0, "peer": seconds / 50},
+        "machine": machine,
+        "text": "some",
+        "sizes": [{"n_docs": 1000, "medians": medians}],
+        "growth": {"searchkit": {"exponent": 1.021, "standard_error": 0.031}},
     }
+
+
+def test_the_tables_of_search_hold_what_was_measured(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- figures -->\n<!-- /figures -->\n")
+    machine = {"cpu": "a processor", "cores": 1, "python": "3.11"}
+    common = {"when": "2026-01-02T03:04:05+00:00", "machine": machine}
+    law = {"exponent": -0.96, "standard_error": 0.004}
+    row = {"collection": "set dev", "n_queries": 40, "nDCG@10": 0.5, "R@100": 0.9}
+    gain = {"difference": 0.01, "p": 0.004, "holm": 0.012}
+    tuned = {"stage": "tuned", "nDCG@10": 0.51, "cross_validated": True}
+    kinds = {
+        kind: {"recall": recall, "queries_per_s": 1234.5}
+        for kind, recall in (("flat", 1.0), ("hnsw", 0.9987))
+    }
+    peers = {"searchkit": 200.0, "predict": 250.0}
+    lines = {
+        "quality": {
+            "rows": [{**row, "stage": "fused"}, {**row, "R@100": None, **gain, **tuned}],
+        },
+        "text_laws": {
+            "corpora": [
+                {
+                    **{"text": "some", "n_docs": 10, "n_words": 2000, "n_distinct": 300},
+                    **{"zipf": law, "heaps": law, "heaps, last tenfold": law},
+                }
+            ]
+        },
+        "search_lexical": {
+            **{"text": "some", "growth": {"2 to 4": {"searchkit": {**law, "exponent": 0.5}}}},
+            "sizes": [
+                {
+                    "n_docs": 1000,
+                    "queries_per_s": {"2 to 4": {"searchkit": 3000.0, "bm25s numba": 2000.0}},
+                    "peak_mb": {"searchkit": 150, "bm25s numba": 250},
+                }
+            ],
+        },
+        "rerank_peers": {
+            "models": {
+                "small": {
+                    "tokens_per_pair": 80.0,
+                    "median_ms": {p: {"processor": ms, "wall": ms} for p, ms in peers.items()},
+                    "largest_gap": dict.fromkeys(peers, 2e-7),
+                    "ndcg_at_10": dict.fromkeys(peers, 0.7),
+                }
+            }
+        },
+        "encode": {
+            **{"encoder": "minilm", "tokens_per_doc": 238.1, "threads": 1},
+            **{"largest_difference": 1e-7, "docs_per_s": peers, "docs_per_processor_s": peers},
+        },
+        "ann": {
+            **{"index": ["one", "two"], "n_vectors": 5000, "dim": 384, "threads": 1},
+            **{
+                "built": {"hnsw": {"build_processor_s": 60.04}},
+                "memory_mb": {"flat": 9, "hnsw": 19},
+            },
+            "k=100": {"one by one": kinds, "batched": kinds},
+        },
+    }
+    for name, line in lines.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps({**common, **line}) + "\n")
+    done = write_figures("--results", tmp_path, "--readme", readme)
+    assert done.returncode == 0, done.stderr
+    shown = readme.read_text()
+    for line in (
+        "| set dev | 40 | 0.5000 / 0.9000 | 0.5100 (cv) |",
+        "| set dev | +0.0100, p 0.0120 |",
+        "| some | 10 | 2,000 | 300 | -0.96 ± 0.00 | -0.96 ± 0.00 | -0.96 ± 0.00 |",
+        "| 1,000, 2 to 4 words | 3,000 | 2,000 | 1.50 |",
+        "| 1,000, peak memory | 150 MB | 250 MB |  |",
+        "| time ~ n^a, 2 to 4 words | 0.50 ± 0.00 |  |  |",
+        "| predict | small | 80 | 250 | 250 | 0.80 | 2e-07 | 0.7000 |",
+        "| hnsw | 0.9987 / 1,234 / 1,234 | 60.0 | 19 |",
+        "1 core of a processor, Python 3.11",
+        "1 thread; vectors differ by at most 1e-07",
+    ):
+        assert line in shown, line
 
 
 def test_the_tables_of_training_hold_what_was_measured(tmp_path):

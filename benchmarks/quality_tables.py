@@ -1,0 +1,72 @@
+"""Results of the benchmarks of quality -> tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markdown_tables import Line, gain, table, titled
+
+
+def quality(lines: Sequence[Line]) -> str:
+    """Every stage by collection, and how far each lies from the fusion."""
+    rows = lines[-1]["rows"]
+    stages = list(dict.fromkeys(row["stage"] for row in rows))
+    values = [["nDCG@10 / R@100", "queries", *stages]]
+    others = [stage for stage in stages if any(is_compared(row, stage) for row in rows)]
+    gains = [["nDCG@10 against fused", *others]]
+    for collection in dict.fromkeys(row["collection"] for row in rows):
+        held = {row["stage"]: row for row in rows if row["collection"] == collection}
+        n_queries = f"{next(iter(held.values()))['n_queries']:,}"
+        found = [two_measures(held.get(stage, {})) for stage in stages]
+        values.append([collection, n_queries, *found])
+        gains.append([collection, *(corrected_gain(held.get(stage, {})) for stage in others)])
+    shown = titled("Quality", "quality", lines[-1], table(values))
+    if others:
+        shown += f"\n{table(gains)}\n{NOTE}\n"
+    return shown
+
+
+NOTE = (
+    "p by a paired randomisation test, after Holm over the collections of a column; "
+    "(cv): tuned and judged within the same queries by cross-validation."
+)
+
+
+def is_compared(row: Line, stage: str) -> bool:
+    return row["stage"] == stage and "holm" in row
+
+
+def two_measures(row: Line) -> str:
+    if not row:
+        return ""
+    found = [f"{row[name]:.4f}" for name in ("nDCG@10", "R@100") if row.get(name) is not None]
+    return " / ".join(found) + (" (cv)" if row.get("cross_validated") else "")
+
+
+def corrected_gain(row: Line) -> str:
+    return f"{row['difference']:+.4f}, p {row['holm']:.4f}" if "holm" in row else ""
+
+
+def house_quality(lines: Sequence[Line]) -> str:
+    """The packaged reranker at its shipped weight, on each collection and over all queries."""
+    last = lines[-1]
+    cells = [["nDCG@10", "queries", "fused", "reranked", "gain"]]
+    for row in last["rows"]:
+        means = [f"{row[stage]:.4f}" for stage in ("fused", "reranked")]
+        cells.append([row["collection"], f"{row['n_queries']:,}", *means, gain(row)])
+    for unit, name in (("queries", "all queries alike"), ("strata", "all collections alike")):
+        row = last["pooled"][unit]
+        cells.append([name, f"{row['n_queries']:,}", "", "", gain(row)])
+    title = f"The packaged reranker, {last['model']}, over the first {last['depth']}"
+    return titled(title, "house_quality", last, table(cells))
+
+
+def adapt_citances(lines: Sequence[Line]) -> str:
+    """MiniLM and what training on citing sentences made of it."""
+    last = lines[-1]
+    cells = [["dense retrieval alone", "queries", "MiniLM", "adapted", "gain"]]
+    for row in last["rows"]:
+        means = [f"{row[model]:.4f}" for model in ("MiniLM", "adapted")]
+        cells.append([row["measure"], f"{row['n_queries']:,}", *means, gain(row)])
+    title = f"A bi-encoder adapted on {last['n_pairs']:,} citing sentences, scisumm_citance dev"
+    return titled(title, "adapt_citances", last, table(cells))
