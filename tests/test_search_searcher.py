@@ -350,3 +350,12 @@ def test_a_lazy_value_is_made_once_and_an_error_is_not_kept():
     with pytest.raises(ConfigError):
         lazy.get()
     assert (lazy.get(), lazy.get(), len(made), lazy.is_made) == ("value", "value", 2, True)
+
+
+def test_the_way_of_the_best_is_drawn(reranking):
+    hits = reranking.search(QUERIES[0], 4)
+    figure = reranking.draw(QUERIES[0], 4, grades={hits[1].doc.id: 2})
+    [axes] = figure.axes
+    assert [text.get_text() for text in axes.texts] == [hit.doc.title for hit in hits]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == list(hits[0].trace.stages)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["grade 2"]

@@ -72,9 +72,9 @@ def new_figure(
     width: float, height: float, *, n: int = 1, stacked: bool = False
 ) -> tuple[Figure, list[Axes]]:
     """A figure and its n axes, beside each other or stacked on one scale. Width in inches."""
-    from matplotlib.figure import Figure
+    from searchkit.evaluate.shown_figure import ShownFigure
 
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor=PAPER)
+    figure = ShownFigure(figsize=(width, height), layout="constrained", facecolor=PAPER)
     grid = figure.subplots(*((n, 1) if stacked else (1, n)), squeeze=False, sharex=stacked)
     return figure, grid.ravel().tolist()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from searchkit.search.stages import Stages
 from searchkit.search.trace import Ledger
 from searchkit.search.why_not import WhyNot, explain_absence
 from searchkit.types import Doc, Hit, Mask, Match, Place, Ranking, Row, Trace
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BATCH = 256  # queries ranked together
 
@@ -169,6 +173,32 @@ class Searcher:
         return explain_absence(
             self.stages, clean(query), row=row, doc_id=doc_id, k=positive(k), allowed=allowed
         )
+
+    def draw(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        grades: Mapping[str, int] | None = None,
+        stage: str | None = None,
+        where: str | None = None,
+    ) -> Figure:
+        """The k best documents of a query on their way through the stages, as a figure.
+
+        grades: document id -> how good it is, from judgements; those above 0 are coloured.
+        """
+        from searchkit.evaluate.ways import Way, draw_ways
+
+        stage = self.stages.check(stage or self.stages.default)
+        staged = self.stages.run(
+            [clean(query)], stage=stage, k=len(self.index), allowed=self.mask(where)
+        )
+        rankings, known, ways = staged.of_query(0), grades or {}, []
+        for row, _ in rankings[staged.last].head(positive(k)):
+            doc = self.index[row]
+            ranks = tuple(ranking.rank_of(row) for ranking in rankings.values())
+            ways.append(Way(doc.title or doc.id, ranks, known.get(doc.id, 0)))
+        return draw_ways(list(rankings), ways, title=query)
 
     def mask(self, where: str | None) -> Mask | None:
         """Rows that a filter allows; resolved once for each filter."""
