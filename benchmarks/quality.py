@@ -9,8 +9,10 @@ there the fusion is what asking for it by name gives, and nothing reranks. bm25s
 tokenizer runs beside as a peer. A reranker drops what it does not read, 50 documents deep, so that
 its R@100 is that of 50; its scores are kept, so that a second run costs minutes less.
 
-With `--tune N` each collection is tuned as `searchkit tune` does it, in a copy of its index, on up
-to N queries of its train split, evenly drawn, and judged on the split of the row. A collection
+With `--tune N` the first stage of each collection (BM25, weights, fusion, depth) is tuned as
+`searchkit tune --reranker none` does it, in a copy of its index, on up to N queries of its train
+split, evenly drawn, and judged on the split of the row, without a reranker like the fusion that it
+is compared with. A collection
 without a train split is tuned and judged within the row's own queries by cross-validation, which
 the row says. The settings are judged whether or not the gate let them pass, which the row says
 too. Tuning knows of no query that is a document itself (paperscape_astro), and so counts it.
@@ -100,6 +102,12 @@ def evaluations(judged: Judged, indexes: Path, *, sentences: bool) -> dict[str, 
     return found
 
 
+def fused(judged: Judged, indexes: Path) -> Evaluation:
+    searcher = open_index(judged.name, indexes)
+    ranked = searcher.stages.run(judged.texts, stage=BASELINE, k=1000).rankings[BASELINE]
+    return measure(as_run(judged, ranked, searcher), judged.qrels)
+
+
 def row(judged: Judged, stage: str, found: Evaluation, baseline: Evaluation) -> Row:
     made: Row = {
         "collection": judged.label,
@@ -135,7 +143,8 @@ def tuned_row(judged: Judged, indexes: Path, baseline: Evaluation, most: int) ->
     with tempfile.TemporaryDirectory() as folder:
         index = Path(shutil.copytree(indexes / judged.name, Path(folder) / judged.name))
         asked = [Query(*pair) for pair in zip(learnt.ids, learnt.texts, strict=True)]
-        tuning = tune(index, asked, learnt.qrels, options=TuneOptions(dry_run=True))
+        options = TuneOptions(reranker=None, dry_run=True)
+        tuning = tune(index, asked, learnt.qrels, options=options)
     print(judged.label, settings_by_name(tuning.tuned), file=sys.stderr, flush=True)
     how: Row = {
         "collection": judged.label,
@@ -157,14 +166,10 @@ def tuned_row(judged: Judged, indexes: Path, baseline: Evaluation, most: int) ->
 
 
 def judged_under(pipeline: Pipeline, judged: Judged, indexes: Path) -> Evaluation:
-    options = OpenOptions(pipeline=pipeline)
+    options = OpenOptions(pipeline=pipeline, reranker=None)
     with open_searcher(indexes / judged.name, options=options) as searcher:
-        last = "fused" if pipeline.encoders else "bm25"
+        last = searcher.stages.default
         ranked = searcher.stages.run(judged.texts, stage=last, k=1000).rankings[last]
-        if searcher.stages.scorer:
-            with kept(searcher.stages.scorer.get()) as scorer:
-                docs, rerank_options = searcher.index, pipeline.rerank
-                ranked = rerank(judged.texts, ranked, scorer, docs, options=rerank_options)
         return measure(as_run(judged, ranked, searcher), judged.qrels)
 
 
@@ -192,16 +197,23 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=known, default=known)
     parser.add_argument("--sentences", nargs="*", choices=known, default=SENTENCES)
     parser.add_argument("--tune", type=int, default=0, metavar="N", help="0: tune nothing")
+    parser.add_argument(
+        "--only-tuned", action="store_true", help="leave the other stages as last recorded"
+    )
     given = parser.parse_args()
     rows: list[Row] = []
     for name, split in SETS:
         if name not in given.sets:
             continue
         judged = read(name, split)
-        found = evaluations(judged, given.indexes, sentences=name in given.sentences)
-        made = [row(judged, stage, of, found[BASELINE]) for stage, of in found.items()]
+        if given.only_tuned:
+            made, baseline = [], fused(judged, given.indexes)
+        else:
+            found = evaluations(judged, given.indexes, sentences=name in given.sentences)
+            baseline = found[BASELINE]
+            made = [row(judged, stage, of, baseline) for stage, of in found.items()]
         if given.tune:
-            made.append(tuned_row(judged, given.indexes, found[BASELINE], given.tune))
+            made.append(tuned_row(judged, given.indexes, baseline, given.tune))
         print(table(made), file=sys.stderr, flush=True)
         rows += made
     rows = corrected(rows)

@@ -9,7 +9,7 @@ from markdown_tables import Line, gain, table, titled
 
 def quality(lines: Sequence[Line]) -> str:
     """Every stage by collection, and how far each lies from the fusion."""
-    rows = lines[-1]["rows"]
+    rows = latest(lines)
     stages = list(dict.fromkeys(row["stage"] for row in rows))
     values = [["nDCG@10 / R@100", "queries", *stages]]
     others = [stage for stage in stages if any(is_compared(row, stage) for row in rows)]
@@ -30,6 +30,16 @@ NOTE = (
     "p by a paired randomisation test, after Holm over the collections of a column; "
     "(cv): tuned and judged within the same queries by cross-validation."
 )
+
+
+def latest(lines: Sequence[Line]) -> list[Line]:
+    """The last line that has the fusion, with columns that later lines added alone."""
+    whole = max(
+        n for n, line in enumerate(lines) if any(row["stage"] == "fused" for row in line["rows"])
+    )
+    added = [row for line in lines[whole + 1 :] for row in line["rows"]]
+    stages = {row["stage"] for row in added}
+    return [row for row in lines[whole]["rows"] if row["stage"] not in stages] + added
 
 
 def is_compared(row: Line, stage: str) -> bool:

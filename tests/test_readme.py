@@ -189,9 +189,7 @@ def test_the_tables_of_search_hold_what_was_measured(tmp_path):
     }
     peers = {"searchkit": 200.0, "predict": 250.0}
     lines = {
-        "quality": {
-            "rows": [{**row, "stage": "fused"}, {**row, "R@100": None, **gain, **tuned}],
-        },
+        "quality": {"rows": [{**row, "stage": "fused"}, {**row, **gain, **tuned, "holm": 1.0}]},
         "text_laws": {
             "corpora": [
                 {
@@ -235,6 +233,11 @@ def test_the_tables_of_search_hold_what_was_measured(tmp_path):
     }
     for name, line in lines.items():
         (tmp_path / f"{name}.json").write_text(json.dumps({**common, **line}) + "\n")
+    alone = {
+        "rows": [{**row, "R@100": None, **gain, **tuned}]
+    }  # adds its column to the line before
+    with (tmp_path / "quality.json").open("a") as file:
+        file.write(json.dumps({**common, **alone}) + "\n")
     done = write_figures("--results", tmp_path, "--readme", readme)
     assert done.returncode == 0, done.stderr
     shown = readme.read_text()
