@@ -1,4 +1,4 @@
-"""The fits of the benchmarks find the laws that made-up data follow."""
+"""The fits of the benchmarks find the laws of made-up data, and peers answer the same query."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ import pytest
 def scripts(monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
     yield
-    for name in ("growth", "text_laws", "recombine", "report"):
+    for name in ("growth", "lexical_peers", "recombine", "report", "text_laws"):
         sys.modules.pop(name, None)
 
 
@@ -71,3 +71,26 @@ def test_words_of_one_frequency_follow_no_zipf(scripts):
     from text_laws import zipf
 
     assert zipf(np.full(20_000, 7)).exponent == pytest.approx(0, abs=1e-9)
+
+
+def first_row(found):
+    """Of one query, in whatever form an engine answers."""
+    if hasattr(found, "documents"):
+        return int(found.documents[0][0])
+    [best] = found
+    return int(best[0][1].doc if isinstance(best[0], tuple) else best[0])
+
+
+@pytest.mark.parametrize("peer", ["tantivy", "bm25s numpy", "rank-bm25"])
+def test_a_peer_stems_the_query_and_finds_the_document(scripts, tmp_path, peer):
+    from lexical_peers import BUILD, OPEN
+
+    rows = [
+        {"_id": f"d{n}", "title": f"paper {n}", "text": "stars are in the cluster"}
+        for n in range(120)
+    ]
+    rows[77]["text"] = "a quasar and its jet"
+    corpus, out = tmp_path / "corpus.jsonl", tmp_path / "index"
+    corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    BUILD[peer](corpus, out)
+    assert first_row(OPEN[peer](corpus, out)(["the Quasars"])) == 77
