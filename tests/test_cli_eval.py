@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 
 import pytest
 from cli_sample import build_sample, invoke, refused
@@ -79,8 +80,8 @@ def test_ties_are_counted_in_the_table_and_said(tmp_path):
     assert (found["RR"], found["P@1"]) == ("0.2500", "0.0000")  # c, b, a; the other query is 0
     assert (found["missing"], found["ignored"], found["ties"]) == ("1", "1", "2")
     assert "2 documents have the score of the one before" in shown.stderr
-    assert "1 of 2 judged queries have no result and count 0" in shown.stderr
-    assert "1 of its queries are not judged and count nothing" in shown.stderr
+    assert "judged queries without a result: 1 of 2. They count 0" in shown.stderr
+    assert "queries without a judgement: 1. They count nothing" in shown.stderr
 
 
 def test_runs_are_held_against_a_baseline(runs):
@@ -119,6 +120,13 @@ def test_a_run_that_moves_nothing_says_so(runs, tmp_path):
     assert "0/40/0" in shown
 
 
+def test_a_name_that_is_no_utf_8_is_spelled_in_json(runs, tmp_path):
+    odd = tmp_path / os.fsdecode(b"a\xff.run")
+    odd.write_bytes((runs / "bm25.run").read_bytes())
+    (row,) = records(odd, *JUDGED)
+    assert row["run"] == str(tmp_path / "a?.run")
+
+
 def test_the_seed_decides_the_draws(runs):
     asked = [runs / "flat.run", *JUDGED, "--baseline", runs / "bm25.run"]
     first, again, other = (records(*asked, "--seed", seed) for seed in (3, 3, 4))
@@ -147,7 +155,7 @@ def test_collections_are_filled_in_and_meant_both_ways(runs, tmp_path):
         0.75 * compared[0]["difference"] + 0.25 * compared[1]["difference"]
     )
     shown = invoke("eval", *asked, "--per-query", tmp_path / "q.parquet").stdout
-    assert "two: 10 judged queries" in shown
+    assert "two: judged queries: 10" in shown
     assert f"{named[0]} against {named[2]} by RR@10" in shown
     table = parquet.read_table(str(tmp_path / "q.parquet"))
     assert table.column_names == ["collection", "run", "query", "RR@10", "RR@10 difference"]
@@ -180,6 +188,7 @@ def test_what_an_index_needs_is_one_sentence(index, tmp_path):
     said = refused("eval", index, *ASKED, "-k", "20", "-m", "nDCG@10 R@100")
     assert "-k 20 is less than R@100 looks at" in said
     assert "there is no stage 'best'" in refused("eval", f"{index}:best", *ASKED)
+    assert "there is no stage ''" in refused("eval", f"{index}:", *ASKED)
     assert "there is no index here" in refused("eval", tmp_path, *ASKED)
     other = tmp_path / "q.tsv"
     other.write_text("x\tsome words\n")

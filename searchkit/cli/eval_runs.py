@@ -129,7 +129,7 @@ def _judged(asked: Asked, name: str, qrels: Qrels, worth: Worth) -> list[Query]:
         why = "none of its queries is judged; is it the file of these judgements?"
         raise CorpusError(path, None, why)
     if n := len(qrels) - len(queries):
-        worth.notes.append(f"{path}: {n:,} of {len(qrels):,} judged queries are not in it.")
+        worth.notes.append(f"{path}: judged queries that are not in it: {n:,} of {len(qrels):,}.")
     return queries
 
 
@@ -139,7 +139,7 @@ def _as_index(run: str) -> tuple[Path, str | None] | None:
     if path.is_dir():
         return path, None
     folder, colon, stage = run.rpartition(":")
-    if colon and stage and not path.exists() and Path(folder).is_dir():
+    if colon and not path.exists() and Path(folder).is_dir():
         return Path(folder), stage
     return None
 
@@ -160,7 +160,7 @@ def _ranked(
 
     searcher, k = open_searcher(index[0]), asked.depth()
     with searcher.index:
-        stage = searcher.stages.check(index[1] or searcher.stages.default)
+        stage = searcher.stages.check(searcher.stages.default if index[1] is None else index[1])
         progress = bars(f"rank {run} by {stage}")
         found = rank_all(searcher, queries, k, stage=stage, progress=progress)
     return found, 0, [f"{run}: ranked here by stage {stage}, {k:,} documents a query."]
@@ -183,14 +183,17 @@ def _notes(run: str, found: Evaluation, n_ties: int) -> list[str]:
     notes = []
     if n_ties:
         notes.append(
-            f"{run}: {n_ties:,} documents have the score of the one before. Ties stand as "
-            "trec_eval puts them, by descending document id, for every measure."
+            f"{run}: {n_ties:,} {'documents have' if n_ties > 1 else 'document has'} the score of "
+            "the one before. Ties stand as trec_eval puts them, by descending document id, for "
+            "every measure."
         )
     if found.n_missing:
         notes.append(
-            f"{run}: {found.n_missing:,} of {found.n_queries:,} judged queries have no result "
-            "and count 0."
+            f"{run}: judged queries without a result: {found.n_missing:,} of {found.n_queries:,}. "
+            "They count 0."
         )
     if found.n_ignored:
-        notes.append(f"{run}: {found.n_ignored:,} of its queries are not judged and count nothing.")
+        notes.append(
+            f"{run}: queries without a judgement: {found.n_ignored:,}. They count nothing."
+        )
     return notes

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from searchkit.cli.lines import as_json as spell_json
+from searchkit.cli.options import as_text
 from searchkit.cli.screen import FAINT, STRONG, Screen, aligned
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def show(
     """Everything on stdout: runs side by side, comparisons, moved queries."""
     if as_json:
         for record in _records(worth, compared, baseline or "", n_moved):
-            typer.echo(spell_json(record))
+            sound = {key: as_text(v) if isinstance(v, str) else v for key, v in record.items()}
+            typer.echo(spell_json(sound))
         return
     screen = Screen()
     _show_runs(screen, worth)
@@ -64,8 +66,8 @@ def _show_runs(screen: Screen, worth: Worth) -> None:
 
     for name, found in worth.evaluations.items():
         rows = tables.side_by_side(found, ties=worth.ties[name])
-        n_queries = f"{rows[0]['queries']:,} judged queries"
-        screen.write((f"{name}: {n_queries}" if name else n_queries, STRONG))
+        title = f"{name}: judged queries" if name else "judged queries"
+        screen.write((f"{title}: {rows[0]['queries']:,}", STRONG))
         shown = [{k: v for k, v in row.items() if k != "queries"} for row in rows]
         _wide(screen, _side_by_side(shown))
         screen.write()

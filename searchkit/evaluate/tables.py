@@ -9,7 +9,8 @@ from typing import TypeAlias
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from searchkit.errors import ConfigError, StorageError
+from searchkit.corpus.atomic import replaced_by
+from searchkit.errors import ConfigError
 from searchkit.evaluate.against import Against, Moved, compare_all
 from searchkit.evaluate.measures import Evaluation
 
@@ -119,12 +120,6 @@ def write_table(rows: Sequence[TableRow], path: Path) -> None:
     ConfigError for another suffix or a folder, StorageError where the disk refuses.
     """
     check_table(path)
-    write = _WRITERS[path.suffix.lower()]
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        write(pa.Table.from_pylist(list(rows)), draft)
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        why = error.strerror or str(error)
-        raise StorageError(f"{path}: {why}. Choose a place that can be written.") from error
+    table = pa.Table.from_pylist(list(rows))
+    with replaced_by(path) as draft:
+        _WRITERS[path.suffix.lower()](table, draft)
