@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from searchkit.models.device import Device
     from searchkit.search.protocol_replay import Replay
     from searchkit.search.searcher import Searcher
+    from searchkit.tune.tuning import Tuning
 
 __all__ = [
     "Doc",
@@ -45,6 +46,7 @@ __all__ = [
     "read_run",
     "replay",
     "run",
+    "tune",
 ]
 __version__ = "0.1.0"
 
@@ -129,3 +131,19 @@ def compare(
     from searchkit.evaluate import compare as by_randomisation
 
     return by_randomisation.compare_evaluations(evaluation, baseline, measure=measure, seed=seed)
+
+
+def tune(
+    index: str | Path,
+    queries: Sequence[Query],
+    qrels: Qrels,
+    **options: Any,  # noqa: ANN401
+) -> Tuning:
+    """Choose the settings of an index's pipeline by cross-validation; write them if better.
+
+    See `searchkit.tune.tune.TuneOptions` for the options. `Tuning.why` says in a sentence what was
+    found, `Tuning.write("report.md")` all of it.
+    """
+    from searchkit.tune import tune as work
+
+    return work.tune(Path(index), queries, qrels, options=work.TuneOptions(**options))

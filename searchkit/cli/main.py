@@ -30,6 +30,7 @@ from searchkit.cli import (
     search,
     teach,
     train,
+    tune,
     verify,
 )
 from searchkit.cli import eval as eval_
@@ -56,6 +57,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "train": train.train,
     "adapt": adapt.adapt,
     "promote": promote.promote,
+    "tune": tune.tune,
     "recipes": recipes.recipes,
     "models": models.models,
     "doctor": doctor.doctor,

@@ -169,4 +169,6 @@ def reranked(head: Ranking, raw: Scores, options: Sequence[RerankOptions | None]
 
 
 def _filled(lists: Rows, k: int) -> Rows:
-    return np.pad(lists, ((0, 0), (0, k - lists.shape[1])), constant_values=NO_ROW)
+    filled = np.full((len(lists), k), NO_ROW, np.int64)  # np.pad takes ten times as long
+    filled[:, : lists.shape[1]] = lists
+    return filled

@@ -120,6 +120,7 @@ def _tuning(trial: Trial, verdict: Verdict, hashed: str, options: TuneOptions) -
         n_unjudged=0,
         n_missing=0,
         is_current=is_current,
+        is_apart=plan.is_apart,
         written=passed and not (options.dry_run or plan.is_apart),
         why=_why(trial, verdict, is_current=is_current),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from searchkit.evaluate.power import ALPHA
@@ -86,8 +87,15 @@ class Tuning:
     n_unjudged: int  # queries without a judgement, left out
     n_missing: int  # judged queries without a text, left out
     is_current: bool  # the current pipeline is what was chosen
+    is_apart: bool  # measured without the reranker of the pipeline in force, so never written
     written: bool  # the pipeline is in force
     why: str  # one sentence: what was found, and why it was written or not
+
+    def write(self, path: Path) -> None:
+        """Write a report: .json has everything, .md is for people."""
+        from searchkit.tune.tuning_words import write_report  # which reads this module
+
+        write_report(self, path)
 
     @property
     def optimism(self) -> float:
