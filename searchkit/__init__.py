@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from searchkit.models.device import Device
     from searchkit.search.protocol_replay import Replay
     from searchkit.search.searcher import Searcher
+    from searchkit.tune.bench_result import Bench
     from searchkit.tune.tuning import Tuning
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Ranking",
     "SearchkitError",
     "Trace",
+    "bench",
     "build",
     "compare",
     "evaluate",
@@ -147,3 +149,29 @@ def tune(
     from searchkit.tune import tune as work
 
     return work.tune(Path(index), queries, qrels, options=work.TuneOptions(**options))
+
+
+def bench(
+    index: str | Path,
+    queries: Sequence[Query] | None = None,
+    qrels: Qrels | None = None,
+    *,
+    known_item: int | None = None,
+    **options: Any,  # noqa: ANN401
+) -> Bench:
+    """Quality, significance, time, memory and size of every stage of an index.
+
+    queries and qrels, or known_item: that many titles and sentences of the documents themselves.
+    See `searchkit.tune.bench.BenchOptions` for the options. `Bench.write(folder)` writes the
+    report, `Bench.figures()` draws its figures.
+    """
+    from searchkit.tune import bench as work
+
+    chosen = work.BenchOptions(**options)
+    if known_item is not None:
+        if queries is not None or qrels is not None:
+            raise ValueError("known_item makes the queries: give no others")
+        return work.bench_known_items(Path(index), known_item, options=chosen)
+    if queries is None or qrels is None:
+        raise ValueError("need queries and qrels, or known_item")
+    return work.bench(Path(index), queries, qrels, options=chosen)

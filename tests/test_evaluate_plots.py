@@ -1,4 +1,5 @@
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -68,7 +69,7 @@ def test_spread_heights_keep_their_order_and_their_distance(found, gap):
     moved = spread(found, gap=gap, most=2.0)
     order = sorted(range(len(found)), key=lambda n: (found[n], n))
     rising = [moved[n] for n in order]
-    assert all(high - low >= gap - 1e-9 for low, high in zip(rising, rising[1:], strict=False))
+    assert all(high - low >= gap - 1e-9 for low, high in pairwise(rising))
     assert all(height <= 2.0 for height in moved)
     if len(found) == 1:
         assert moved == found

@@ -18,7 +18,7 @@ from searchkit.errors import SearchkitError
 
 _PACKAGES = (
     "numpy pyarrow scipy numba orjson PyStemmer rank-bm25 ftfy stop-words torch transformers "
-    "sentence-transformers datasets ir-measures typer rich prompt_toolkit tqdm matplotlib"
+    "sentence-transformers datasets ir-measures typer rich prompt_toolkit tqdm matplotlib jinja2"
 ).split()
 _FAISS = "faiss-cpu faiss-gpu faiss-gpu-cu11 faiss-gpu-cu12 faiss-gpu-cuvs".split()
 _REINSTALL = "pip install -c constraints.txt -e '.[cpu]'"

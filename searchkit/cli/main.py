@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from searchkit.cli import (
     adapt,
+    bench,
     demo,
     doctor,
     encoder,
@@ -47,6 +48,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "why-not": why_not_.why_not,
     "run": run.run,
     "eval": eval_.evaluate_runs,
+    "bench": bench.bench,
     "replay": replay.replay,
     "info": info.info,
     "verify": verify.verify,

@@ -27,6 +27,11 @@ def machine() -> dict[str, Any]:
     }
 
 
+def load() -> float:
+    """Processes that wanted a core in the last minute, in the mean; 0 where nobody counts them."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
 def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
     """Package -> version of those that are installed."""
     found = {}

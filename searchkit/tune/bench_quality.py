@@ -34,7 +34,10 @@ class Tally:
     time_s: float = 0.0  # of all batches
 
     def add(self, queries: Sequence[Query], rankings: Sequence[Ranking], found: Evaluation) -> None:
-        self.values |= found.per_query
+        self.values |= {
+            query: {name: values[name] for name in MEASURES}
+            for query, values in found.per_query.items()
+        }
         heads = [ranking.rows[:SHOWN].tolist() for ranking in rankings]
         self.first |= {query.id: head for query, head in zip(queries, heads, strict=True)}
         n_shown = sum(map(len, heads))

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from searchkit.evaluate.compare import Comparison
-from searchkit.evaluate.tables import TableRow
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -137,14 +136,14 @@ class Bench:
         found: dict[str, Any] = _as_json(said | kept)
         return found
 
-    def per_query(self) -> list[TableRow]:
+    def per_query(self) -> list[dict[str, Any]]:
         """One row a stage and query: its measures, and its milliseconds where it was timed."""
         return [
             {
                 "stage": stage,
                 "query": query,
                 **values,
-                "latency_ms": self.times_ms[stage].get(query, float("nan")),
+                "latency_ms": self.times_ms[stage].get(query),
             }
             for stage, by_query in self.values.items()
             for query, values in by_query.items()

@@ -59,10 +59,10 @@ def rows(
 
 def focus_of(lineup: Lineup) -> tuple[str, str]:
     """The stage to be looked at query by query, and what it is compared with, "" with nothing."""
-    names = [one.name for one in lineup.stages]
     if lineup.reranked:
         return lineup.reranked[0].name, lineup.baseline
-    return ("fused", "bm25") if "fused" in names else ("bm25", "")
+    names = {one.stage: one.name for one in lineup.stages}
+    return (names["fused"], names["bm25"]) if "fused" in names else (names["bm25"], "")
 
 
 def ceilings(lineup: Lineup, quality: Quality) -> dict[str, Ceiling]:

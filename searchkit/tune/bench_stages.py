@@ -41,7 +41,7 @@ class Lineup:
     """The stages in the order in which they run."""
 
     stages: tuple[BenchStage, ...]
-    baseline: str  # the first stage of the pipeline: what a reranker reads
+    baseline: str  # label of the pipeline's first stage: what a reranker reads
 
     @property
     def retrieved(self) -> list[BenchStage]:
@@ -50,12 +50,6 @@ class Lineup:
     @property
     def reranked(self) -> list[BenchStage]:
         return [one for one in self.stages if one.is_reranked]
-
-    @property
-    def best_known(self) -> str:
-        """What the pipeline of the index runs, or its first stage where nothing reranks."""
-        own = self.reranked
-        return own[0].name if own else self.baseline
 
 
 def line_up(searcher: Searcher, rerankers: Sequence[str], options: CrossEncoderOptions) -> Lineup:
@@ -70,7 +64,10 @@ def line_up(searcher: Searcher, rerankers: Sequence[str], options: CrossEncoderO
     names += ["dense"] if len(own.dense) > 1 else []
     names += ["fused"] if own.dense else []
     bare = replace(own, pipeline=reranked_by(pipeline, None), scorer=None)
-    found = [BenchStage(name=name, stage=name, stages=bare) for name in names]
+    found = [
+        BenchStage(name=label, stage=name, stages=bare)
+        for label, name in zip(_labels(names), names, strict=True)
+    ]
     rerank = [own] if own.scorer is not None and NONE not in rerankers else []
     for name in rerankers:
         if name != NONE:
@@ -79,10 +76,12 @@ def line_up(searcher: Searcher, rerankers: Sequence[str], options: CrossEncoderO
             rerank.append(replace(own, pipeline=changed, scorer=Lazy.of(scorer)))
     labels = _labels([stages.pipeline.reranker or "" for stages in rerank])
     found += [
-        BenchStage(name=label, stage="reranked", stages=stages)
+        BenchStage(name=f"reranked ({label})", stage="reranked", stages=stages)
         for label, stages in zip(labels, rerank, strict=True)
     ]
-    return Lineup(stages=tuple(found), baseline="fused" if pipeline.encoders else "bm25")
+    first = "fused" if pipeline.encoders else "bm25"
+    baseline = next(one.name for one in found if one.stage == first)
+    return Lineup(stages=tuple(found), baseline=baseline)
 
 
 def disk_bytes(generation: Generation, stage: BenchStage) -> int:
@@ -138,6 +137,6 @@ def _labels(names: Sequence[str]) -> list[str]:
     """Short and different: the last component of a folder, numbered where two have one."""
     short = [Path(name).name for name in names]
     return [
-        f"reranked ({one})" if short.count(one) == 1 else f"reranked ({one}, {n + 1})"
+        one if short.count(one) == 1 else f"{one} {short[:n].count(one) + 1}"
         for n, one in enumerate(short)
     ]
