@@ -152,8 +152,9 @@ def _ranked(
 
     index = _as_index(run)
     if index is None:
-        bars(f"read {run}")
+        progress = bars(f"read {run}")
         read = read_run(Path(run))
+        progress(len(read), len(read))
         return read, count_ties(read), []
     from searchkit.search.api import open_searcher
     from searchkit.search.protocol_record import rank_all
