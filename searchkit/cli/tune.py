@@ -14,7 +14,6 @@ from searchkit.errors import CorpusError
 
 if TYPE_CHECKING:
     from searchkit.tune.tuning import TuneOptions, Tuning
-    from searchkit.types import Query
 
 Queries = Annotated[Path, typer.Option(metavar="FILE", help="JSONL or TSV: an id and a text each.")]
 QrelsFile = Annotated[Path, typer.Option(metavar="FILE", help="Judgements: TSV or TREC qrels.")]
@@ -63,8 +62,6 @@ def tune(  # noqa: PLR0913 - the flags of a command are its parameters
     Example:
       searchkit tune indexes/papers --queries train.jsonl --qrels train.tsv --max-ms 200
     """
-    from searchkit.corpus.qrels import read_qrels
-    from searchkit.corpus.queries import read_queries
     from searchkit.tune.tune import TuneOptions
     from searchkit.tune.tuning_words import check_report, left_out_lines, write_report
 
@@ -80,12 +77,7 @@ def tune(  # noqa: PLR0913 - the flags of a command are its parameters
     )
     if report is not None:
         check_report(report)
-    asked, judged = read_queries(queries), read_qrels(qrels)
-    try:
-        found = _tuned(index, asked, judged, options)
-    except CorpusError as error:
-        where = queries if error.where == "queries" else error.where
-        raise CorpusError(where, error.line, error.why) from None
+    found = _tuned(index, queries, qrels, options)
     if report is not None:
         write_report(found, report)
         say(f"{report}: the report.")
@@ -94,14 +86,19 @@ def tune(  # noqa: PLR0913 - the flags of a command are its parameters
 
 
 @ended_by_sigterm()
-def _tuned(
-    index: Path, asked: list[Query], judged: dict[str, dict[str, int]], options: TuneOptions
-) -> Tuning:
+def _tuned(index: Path, queries: Path, qrels: Path, options: TuneOptions) -> Tuning:
     from searchkit.cli.progress import Bars
+    from searchkit.corpus.qrels import read_qrels
+    from searchkit.corpus.queries import read_queries
     from searchkit.tune import tune as work
 
-    with Bars("queries") as bars:
-        return work.tune(index, asked, judged, options=options, watch=bars)
+    asked, judged = read_queries(queries), read_qrels(qrels)
+    try:
+        with Bars("queries") as bars:
+            return work.tune(index, asked, judged, options=options, watch=bars)
+    except CorpusError as error:
+        where = queries if error.where == "queries" else error.where
+        raise CorpusError(where, error.line, error.why) from None
 
 
 def _show(found: Tuning, *, as_json: bool) -> None:

@@ -88,9 +88,8 @@ def promote(
 
     The weight is cross-validated: what counts is the value of queries that took no part in its
     choice. A pass commits a new generation that shares all parts. Either way the attempt is
-    recorded in the index, a dry run's as well: whoever promotes the best of many has tried them
-    all. Costs one scoring of each query's head. Interrupted or refused, nothing is written to the
-    index; run again, it goes on with the scores that it has.
+    recorded, a dry run's as well: whoever promotes the best of many has tried them all. Costs one
+    scoring of each query's head. Interrupted, nothing is written; run again, it goes on.
     """
     options, asked = options or PromoteOptions(), judged_queries(queries, qrels)
     named, outside = _subsets(subsets or {}, asked)
