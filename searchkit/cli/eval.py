@@ -43,7 +43,10 @@ Baseline = Annotated[
 ]
 QueriesFile = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="Texts, JSONL or TSV: an index needs them, moved show them."),
+    typer.Option(
+        metavar="FILE",
+        help="Queries, JSONL or TSV: an index is asked them, and moved ones show their text.",
+    ),
 ]
 Depth = Annotated[
     int | None,
@@ -59,7 +62,7 @@ CollectionNames = Annotated[
     typer.Option(
         "--collection",
         metavar="NAME",
-        help="What {} stands for in RUN and files, one collection each; repeatable.",
+        help="What {} stands for in RUN, --qrels and --queries; repeatable, one each.",
     ),
 ]
 MovedCount = Annotated[
