@@ -36,7 +36,7 @@ class Trial(NamedTuple):
     chosen: Chosen
     current: Values  # (n_queries,) by the pipeline in force
     limit: Limit | None
-    times_s: dict[str, float]
+    clock: Clock
     settings: str  # hash of all that decides the outcome beside the judgements
     generation: int
 
@@ -79,7 +79,7 @@ def run_trial(
         chosen=chosen,
         current=current,
         limit=limit,
-        times_s=firsts.clock.times_s,
+        clock=firsts.clock,
         settings=_settings(searcher, plan, asked, options),
         generation=searcher.index.generation.number,
     )

@@ -114,7 +114,8 @@ def _tuning(trial: Trial, verdict: Verdict, hashed: str, options: TuneOptions) -
             )
         },
         latency=_latency(trial, tuned),
-        times_s=trial.times_s,
+        times_s=trial.clock.times_s,
+        processor_s=trial.clock.processor_s,
         notes=plan.untried,
         qrels=hashed,
         n_unjudged=0,

@@ -82,6 +82,7 @@ class Tuning:
     per_query: dict[str, tuple[float, float]] = field(repr=False)  # current, tuned without its fold
     latency: Latency | None
     times_s: dict[str, float]  # what each stage took, and "settings": the search over them
+    processor_s: dict[str, float]  # the same in time of the processor, which others may use too
     notes: tuple[str, ...]
     qrels: str  # sha256 of the judgements
     n_unjudged: int  # queries without a judgement, left out
