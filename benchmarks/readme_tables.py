@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import measuring_tables as measuring
 import quality_tables as quality
 import speed_tables as speed
 import training_tables as training
@@ -27,6 +28,8 @@ NONE = "None are recorded yet: `benchmarks/` holds the scripts.\n"
 TABLES: dict[str, Callable[[Sequence[Line]], str]] = {
     "quality": quality.quality,
     "house_quality": quality.house_quality,
+    "tune": measuring.tune,
+    "significance": measuring.significance,
     "latency": speed.latency,
     "rerank_peers": speed.rerank_peers,
     "encode": speed.encode,
@@ -34,6 +37,7 @@ TABLES: dict[str, Callable[[Sequence[Line]], str]] = {
     "text_laws": speed.text_laws,
     "build_lexical": speed.build_lexical,
     "search_lexical": speed.search_lexical,
+    "eval_speed": measuring.eval_speed,
     "train_recipes": training.train_recipes,
     "adapt_citances": quality.adapt_citances,
     "train_throughput": training.train_throughput,

@@ -181,7 +181,7 @@ def test_the_tables_of_search_hold_what_was_measured(tmp_path):
     common = {"when": "2026-01-02T03:04:05+00:00", "machine": machine}
     law = {"exponent": -0.96, "standard_error": 0.004}
     row = {"collection": "set dev", "n_queries": 40, "nDCG@10": 0.5, "R@100": 0.9}
-    gain = {"difference": 0.01, "p": 0.004, "holm": 0.012}
+    gain = {"difference": 0.01, "interval": [0, 0.02], "p": 0.004, "holm": 0.012}
     tuned = {"stage": "tuned", "nDCG@10": 0.51, "cross_validated": True}
     kinds = {
         kind: {"recall": recall, "queries_per_s": 1234.5}
@@ -190,6 +190,18 @@ def test_the_tables_of_search_hold_what_was_measured(tmp_path):
     peers = {"searchkit": 200.0, "predict": 250.0}
     lines = {
         "quality": {"rows": [{**row, "stage": "fused"}, {**row, **gain, **tuned, "holm": 1.0}]},
+        "tune": {
+            **{"reranker": "none", "test": {**gain, "current": 0.5, "tuned": 0.51}},
+            "train": {
+                **{"n_queries": 809, "first_stages": 2354, "ways_to_rerank": 1},
+                **{"stages_s": {"a": 60, "b": 21}, "search_s": 40.2, "cross_validated": 0.7},
+            },
+        },
+        "significance": {"measured": [{"drawn": "alike", "n_queries": 50, "share": 0.0455}]},
+        "eval_speed": {
+            part: {"searchkit_s": 4.25, "ir-measures_s": 5.0, "ratio": 0.85}
+            for part in ("whole", "measures")
+        },
         "text_laws": {
             "corpora": [
                 {
@@ -248,6 +260,9 @@ def test_the_tables_of_search_hold_what_was_measured(tmp_path):
         "| 1,000, 2 to 4 words | 3,000 | 2,000 | 1.50 |",
         "| 1,000, peak memory | 150 MB | 250 MB |  |",
         "| time ~ n^a, 2 to 4 words | 0.50 ± 0.00 |  |  |",
+        "| none | 809 | 2,354 x 1 | 81 | 40 | 0.7000 | 0.5000 | 0.5100 | +0.0100 [+0.0000, +0.0200]",
+        "| alike | 50 | 0 | 4.5% |",
+        "| from files to means | 4.2 | 5.0 | 0.85 |",
         "| predict | small | 80 | 250 | 250 | 0.80 | 2e-07 | 0.7000 |",
         "| hnsw | 0.9987 / 1,234 / 1,234 | 60.0 | 19 |",
         "1 core of a processor, Python 3.11",
