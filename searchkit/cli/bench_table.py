@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from searchkit.cli.screen import aligned
 from searchkit.evaluate.plot_style import short, signed, spell_ms
-from searchkit.evaluate.sizes import spell_bytes
 from searchkit.tune.bench_quality import MEASURES
 from searchkit.tune.bench_result import Bench, StageResult
-from searchkit.tune.bench_words import significance
+from searchkit.tune.bench_words import rough_bytes, significance
 
 _QUALITY = ("nDCG@10", "RR@10", "R@100", "p (Holm)")
 _COST = ("p50", "p95", "p99", "cold", "queries/s", "memory", "index", "models")
@@ -47,7 +46,7 @@ def _quality(one: StageResult) -> list[str]:
 def _cost(one: StageResult) -> list[str]:
     rate = f"{one.batch_qps:,.0f}" if one.batch_qps >= 10 else f"{one.batch_qps:.1f}"
     times = [spell_ms(one.latency_ms[name]) for name in ("p50", "p95", "p99")]
-    sizes = [spell_bytes(n) if n else "" for n in (one.peak_bytes, one.disk_bytes, one.model_bytes)]
+    sizes = [rough_bytes(n) for n in (one.peak_bytes, one.disk_bytes, one.model_bytes)]
     return [*times, spell_ms(one.cold_ms), rate, *sizes]
 
 

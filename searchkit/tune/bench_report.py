@@ -24,12 +24,11 @@ from searchkit.evaluate.plot_style import (
     signed,
     spell_ms,
 )
-from searchkit.evaluate.sizes import spell_bytes
 from searchkit.evaluate.tables import write_table
 from searchkit.index import disk
 from searchkit.tune.bench_captions import captions
 from searchkit.tune.bench_result import Bench
-from searchkit.tune.bench_words import caveats, count_queries, significance, verdict
+from searchkit.tune.bench_words import caveats, count_queries, rough_bytes, significance, verdict
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -146,7 +145,7 @@ def _environment() -> Environment:
     made.filters |= {
         "short": short,
         "ms": spell_ms,
-        "bytes": spell_bytes,
+        "bytes": rough_bytes,
         "signed": signed,
         "p": significance,
         "queries": count_queries,

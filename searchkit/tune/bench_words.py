@@ -6,7 +6,7 @@ from math import inf
 
 from searchkit.evaluate.compare import Comparison
 from searchkit.evaluate.plot_style import short, signed, spell_ms
-from searchkit.evaluate.sizes import count
+from searchkit.evaluate.sizes import count, spell_bytes
 from searchkit.tune.bench_quality import NDCG, SHOWN
 from searchkit.tune.bench_result import Bench, StageResult
 
@@ -42,6 +42,14 @@ def significance(p: float | None) -> str:
     if p is None:
         return ""
     return short(p) if p >= 0.001 else "<.001"
+
+
+def rough_bytes(n_bytes: int) -> str:
+    """A size of two or three digits, as a wide table has room for; "" for none."""
+    number, _, unit = spell_bytes(n_bytes).partition(" ")
+    if "." in number and float(number.replace(",", "")) >= 10:
+        number = f"{float(number.replace(',', '')):,.0f}"
+    return f"{number} {unit}" if n_bytes else ""
 
 
 def count_queries(n: int) -> str:
