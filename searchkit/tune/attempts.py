@@ -17,7 +17,7 @@ FILE = "attempts.jsonl"  # beside CURRENT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One model that was judged. The same model and settings are one attempt, however often.
+    """One model, or one tuning, that was judged. The same again is one attempt, however often.
 
     Repeating a measurement exactly gives its result again and no other chance, so it does not
     count; another depth, seed, baseline, corpus or set of queries may give another, and does.

@@ -26,8 +26,9 @@ def verdict_line(found: Tuning) -> tuple[str, str]:
 
 def value_lines(found: Tuning) -> list[str]:
     """What the pipelines are worth, and how far the fitted value is to be believed."""
+    bare = " without its reranker" if found.is_apart else ""
     return [
-        f"{found.measure} {found.baseline:.4f} by the pipeline in force, {found.quality:.4f} "
+        f"{found.measure} {found.baseline:.4f} by the pipeline in force{bare}, {found.quality:.4f} "
         f"tuned, cross-validated over {len(found.folds)} folds.",
         f"On the queries that chose it the tuned one shows {found.fitted:.4f} (fitted), "
         f"{found.optimism:+.4f} of which is optimism.",
