@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from time import perf_counter
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from searchkit.cli.screen import say
-from searchkit.protocols import Progress
+
+if TYPE_CHECKING:
+    from searchkit.protocols import Progress
 
 _EVERY_S = 30.0  # between two lines where no bar can be drawn
 _WORTH_A_LINE_S = 1.0  # shorter phases end without a word
