@@ -21,6 +21,7 @@ from searchkit.rerank import RerankOptions, rerank
 from searchkit.search.api import OpenOptions, open_searcher
 from searchkit.search.pipeline import factory
 from searchkit.tune.bench import BenchOptions, bench, bench_known_items
+from searchkit.tune.bench_captions import captions
 from searchkit.tune.bench_known_items import known_items
 from searchkit.tune.bench_quality import MEASURES, depths_of, measure_quality
 from searchkit.tune.bench_report import inline, page
@@ -34,7 +35,9 @@ VOID = {"meta", "link", "br", "path", "use", "rect", "line", "image"}
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
-    return save_encoder(folder / "tiny"), save_cross_encoder(folder / "reader")
+    reader = save_cross_encoder(folder / "reader")
+    (reader / "searchkit.json").write_text('{"depth": 12}')  # a hundred take their time
+    return save_encoder(folder / "tiny"), reader
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +196,16 @@ def test_unjudged_queries_and_documents_that_are_not_there_are_told(lexical):
     assert "37 queries without a judgement did not take part." in said
     assert "1 relevant document of the judgements are not in the index" in said
     assert "3 queries are few" in said
+
+
+def test_a_caption_says_what_one_sees(measured):
+    found = captions(measured[0])
+    said = "Quality against time. bm25 is both faster and better than reranked (reader)."
+    assert found["pareto"] == said
+    against, _ = measured[0].comparison()
+    assert f"{against.n_better} better, {against.n_ties} the same" in found["differences"]
+    ideal = measured[0].ceilings["reranked (reader)"]
+    assert f"would reach .{ideal.ndcg * 1000:.0f}; it reaches" in found["depth"]
 
 
 class Page(HTMLParser):

@@ -19,6 +19,9 @@ def _pareto(bench: Bench) -> str:
     points = [Point(one.name, one.latency_ms["p50"], one.values[NDCG]) for one in bench.stages]
     best = [one.name for one in frontier(points)]
     others = [one.name for one in bench.stages if one.name not in best]
+    if len(best) == 1:
+        rest = f" {best[0]} is both faster and better than {_listed(others)}." if others else ""
+        return f"Quality against time.{rest}"
     beaten = f" Something is both faster and better than {_listed(others)}." if others else ""
     return (
         f"Quality against time. The band joins the stages that no other is both faster and better "
