@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from markdown_tables import Line, gain, table, titled
 
+from searchkit.evaluate.compare import holm
+
 
 def quality(lines: Sequence[Line]) -> str:
     """Every stage by collection, and how far each lies from the fusion."""
@@ -33,13 +35,28 @@ NOTE = (
 
 
 def latest(lines: Sequence[Line]) -> list[Line]:
-    """The last line that has the fusion, with columns that later lines added alone."""
+    """The last line that has the fusion, with columns that later lines added set by set."""
     whole = max(
         n for n, line in enumerate(lines) if any(row["stage"] == "fused" for row in line["rows"])
     )
-    added = [row for line in lines[whole + 1 :] for row in line["rows"]]
+    added = list(
+        {
+            (row["stage"], row["collection"]): row
+            for line in lines[whole + 1 :]
+            for row in line["rows"]
+        }.values()
+    )
     stages = {row["stage"] for row in added}
-    return [row for row in lines[whole]["rows"] if row["stage"] not in stages] + added
+    rows = [row for row in lines[whole]["rows"] if row["stage"] not in stages] + added
+    return [{**row, **corrected(row, rows)} for row in rows]
+
+
+def corrected(row: Line, rows: Sequence[Line]) -> Line:
+    """Holm's p of a row over the collections of its column."""
+    if "p" not in row or row["stage"] == "fused":
+        return {}
+    column = [other for other in rows if other["stage"] == row["stage"]]
+    return {"holm": holm([other["p"] for other in column])[column.index(row)]}
 
 
 def is_compared(row: Line, stage: str) -> bool:

@@ -25,9 +25,12 @@ def build_lexical(lines: Sequence[Line]) -> str:
     return "\n".join(build_of_text(line) for line in latest_by_text(lines))
 
 
+ROUNDS = {1: ", one round"}
+
+
 def build_of_text(line: Line) -> str:
     sizes = line["sizes"]
-    heads = [f"{size['n_docs']:,} documents" for size in sizes]
+    heads = [f"{size['n_docs']:,} documents{ROUNDS.get(size['rounds'], '')}" for size in sizes]
     cells = [["seconds / peak MB / MB on disk", *heads, "time ~ n^a"]]
     for peer in sizes[0]["medians"]:
         found = [built(size["medians"].get(peer, {})) for size in sizes]

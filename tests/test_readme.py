@@ -158,6 +158,7 @@ def test_the_last_line_of_a_benchmark_counts_and_an_old_table_is_refused(tmp_pat
         assert write_figures("--check", *given).returncode == 0
     shown = readme.read_text()
     assert "| searchkit | 12.5 / 886 / 1,544 | 1.02 ± 0.03 |\n| peer | 50.0 /" in shown
+    assert "| 1,000 documents, one round |" in shown
     assert "2 cores of a processor under a load of 1.5" in shown
 
 
@@ -169,7 +170,7 @@ def built_in(seconds):
         "when": "2026-01-02T03:04:05+00:00",
         "machine": machine,
         "text": "some",
-        "sizes": [{"n_docs": 1000, "medians": medians}],
+        "sizes": [{"n_docs": 1000, "rounds": 1, "medians": medians}],
         "growth": {"searchkit": {"exponent": 1.021, "standard_error": 0.031}},
     }
 
@@ -181,7 +182,7 @@ def test_the_tables_of_search_hold_what_was_measured(tmp_path):
     common = {"when": "2026-01-02T03:04:05+00:00", "machine": machine}
     law = {"exponent": -0.96, "standard_error": 0.004}
     row = {"collection": "set dev", "n_queries": 40, "nDCG@10": 0.5, "R@100": 0.9}
-    gain = {"difference": 0.01, "interval": [0, 0.02], "p": 0.004, "holm": 0.012}
+    gain = {"difference": 0.01, "interval": [0, 0.02], "p": 0.004}
     tuned = {"stage": "tuned", "nDCG@10": 0.51, "cross_validated": True}
     kinds = {
         kind: {"recall": recall, "queries_per_s": 1234.5}
@@ -189,7 +190,7 @@ def test_the_tables_of_search_hold_what_was_measured(tmp_path):
     }
     peers = {"searchkit": 200.0, "predict": 250.0}
     lines = {
-        "quality": {"rows": [{**row, "stage": "fused"}, {**row, **gain, **tuned, "holm": 1.0}]},
+        "quality": {"rows": [{**row, "stage": "fused"}, {**row, **gain, **tuned, "p": 1.0}]},
         "tune": {
             **{"reranker": "none", "test": {**gain, "current": 0.5, "tuned": 0.51}},
             "train": {
@@ -245,17 +246,16 @@ def test_the_tables_of_search_hold_what_was_measured(tmp_path):
     }
     for name, line in lines.items():
         (tmp_path / f"{name}.json").write_text(json.dumps({**common, **line}) + "\n")
-    alone = {
-        "rows": [{**row, "R@100": None, **gain, **tuned}]
-    }  # adds its column to the line before
-    with (tmp_path / "quality.json").open("a") as file:
-        file.write(json.dumps({**common, **alone}) + "\n")
+    for collection, p in (("set dev", 0.004), ("other", 0.5)):  # columns that were added alone
+        alone = {**row, "R@100": None, **gain, **tuned, "collection": collection, "p": p}
+        with (tmp_path / "quality.json").open("a") as file:
+            file.write(json.dumps({**common, "rows": [alone]}) + "\n")
     done = write_figures("--results", tmp_path, "--readme", readme)
     assert done.returncode == 0, done.stderr
     shown = readme.read_text()
     for line in (
         "| set dev | 40 | 0.5000 / 0.9000 | 0.5100 (cv) |",
-        "| set dev | +0.0100, p 0.0120 |",
+        "| set dev | +0.0100, p 0.0080 |",
         "| some | 10 | 2,000 | 300 | -0.96 ± 0.00 | -0.96 ± 0.00 | -0.96 ± 0.00 |",
         "| 1,000, 2 to 4 words | 3,000 | 2,000 | 1.50 |",
         "| 1,000, peak memory | 150 MB | 250 MB |  |",
