@@ -90,3 +90,16 @@ def test_the_training_notebook_trains_and_is_refused_by_the_gate(folder, monkeyp
     assert losses[-1] < losses[0]
     assert len(texts(names["ways"])) == 8
     assert "Not promoted: nDCG@10" in said
+
+
+def test_the_benchmark_notebook_measures_compares_and_tunes(folder, monkeypatch, capsys):
+    names = run(3, folder, monkeypatch)
+    said = capsys.readouterr().out
+    assert re.findall(r"^(\w+) +nDCG@10 0\.\d+", said, re.MULTILINE) == ["bm25", "minilm", "fused"]
+    assert re.search(r"^fused less bm25: \+0\.1\d\d, 95% interval", said, re.MULTILINE)
+    assert "27 queries better, 9 alike, 4 worse" in said
+    assert len(re.findall(r"^\d\.\d\d to \d\.\d\d  ", said, re.MULTILINE)) == 6
+    assert re.search(r"settings\. In force 0\.8\d+, tuned 0\.8\d+ on unseen", said)
+    assert "Written. nDCG@10 +0.0" in said
+    assert {"pareto", "differences"} <= names["figures"].keys()
+    assert len(names["tuning"].per_query) == 40
