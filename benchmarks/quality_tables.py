@@ -29,10 +29,11 @@ def quality(lines: Sequence[Line]) -> str:
 
 
 NOTE = (
-    "p by a paired randomisation test, after Holm over the collections of a column; "
-    "(cv): tuned and judged within the same queries by cross-validation. The reranker reads and "
-    "keeps 50 documents, so that its R@100 is R@50. arabic_qa runs BM25 alone by default, because "
-    "MiniLM does not read Arabic; its fusion here was asked for by name."
+    "p by a paired randomisation test, after Holm over the collections of a column. (cv): tuned and "
+    "judged within the same queries, by cross-validation. †: the gate of `tune` would not put these "
+    "settings in force. The reranker reads and keeps 50 documents, so that its R@100 is R@50. "
+    "arabic_qa runs BM25 alone by default, because MiniLM does not read Arabic; its fusion here was "
+    "asked for by name."
 )
 
 
@@ -69,7 +70,8 @@ def two_measures(row: Line) -> str:
     if not row:
         return ""
     found = [f"{row[name]:.4f}" for name in ("nDCG@10", "R@100") if row.get(name) is not None]
-    return " / ".join(found) + (" (cv)" if row.get("cross_validated") else "")
+    marks = " (cv)" if row.get("cross_validated") else ""
+    return " / ".join(found) + marks + ("" if row.get("gate", True) else " †")
 
 
 def corrected_gain(row: Line) -> str:
