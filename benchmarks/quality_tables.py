@@ -29,11 +29,12 @@ def quality(lines: Sequence[Line]) -> str:
 
 
 NOTE = (
-    "p by a paired randomisation test, after Holm over the collections of a column. (cv): tuned and "
-    "judged within the same queries, by cross-validation. †: the gate of `tune` would not put these "
-    "settings in force. The reranker reads and keeps 50 documents, so that its R@100 is R@50. "
-    "arabic_qa runs BM25 alone by default, because MiniLM does not read Arabic; its fusion here was "
-    "asked for by name."
+    "p by a paired randomisation test, after Holm over the collections of a column. "
+    "(cv): tuned and judged within the same queries, by cross-validation. "
+    "†: the gate of `tune` would not put these settings in force. "
+    "The reranker reads and keeps 50 documents, so that its R@100 is R@50. "
+    "arabic_qa runs BM25 alone by default, because MiniLM does not read Arabic; "
+    "its fusion here was asked for by name."
 )
 
 
