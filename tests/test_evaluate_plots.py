@@ -9,7 +9,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from searchkit.evaluate.plot_labels import spread
 from searchkit.evaluate.plot_style import colours_of, drawn, short, signed, spell_ms
-from searchkit.evaluate.plots import Point, by_depth, differences, frontier, latencies, pareto
+from searchkit.evaluate.plots import (
+    Point,
+    before_and_after,
+    by_depth,
+    differences,
+    frontier,
+    latencies,
+    pareto,
+)
 
 heights = st.lists(st.floats(0, 1, allow_nan=False), max_size=8)
 CROWD = [Point(f"stage {n}", 10.0 * (1 + n / 50), 0.7 + n / 500) for n in range(7)]
@@ -104,3 +112,13 @@ def test_numbers_stand_without_the_nought_that_all_have():
 def test_every_label_of_a_figure_is_drawn_as_glyphs():
     svg = drawn(figures()["pareto"], "svg", salt="x").decode()
     assert not re.search("<text", svg)
+
+
+def test_queries_before_and_after_stand_on_their_side_of_the_line():
+    values = np.array([[0.2, 0.5], [0.4, 0.4], [1.0, 0.0], [0.0, 0.1]])
+    [axes] = before_and_after(values, before="x", after="y", measure="AP").axes
+    same, helped, hurt = (np.asarray(dots.get_offsets()) for dots in axes.collections)
+    assert same.tolist() == [[0.4, 0.4]]
+    assert helped.tolist() == [[0.2, 0.5], [0.0, 0.1]]
+    assert hurt.tolist() == [[1.0, 0.0]]
+    assert [text.get_text() for text in axes.texts] == ["2 better", "1 the same", "1 worse"]

@@ -5,7 +5,7 @@ import json
 import re
 from pathlib import Path
 
-import matplotlib
+import matplotlib.pyplot
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
@@ -52,7 +52,7 @@ def run(number, folder, monkeypatch):
     names = {}
     for source in code(NOTEBOOKS[number - 1]):
         exec(source, names)
-    names["plt"].close("all")
+    matplotlib.pyplot.close("all")
     return names
 
 
@@ -103,3 +103,4 @@ def test_the_benchmark_notebook_measures_compares_and_tunes(folder, monkeypatch,
     assert "Written. nDCG@10 +0.0" in said
     assert {"pareto", "differences"} <= names["figures"].keys()
     assert len(names["tuning"].per_query) == 40
+    assert len(names["tuning"].figure().axes[0].texts) == 3

@@ -95,6 +95,24 @@ def by_depth(
         return figure
 
 
+def before_and_after(
+    values: NDArray[np.float64], *, before: str, after: str, measure: str
+) -> Figure:
+    """A dot a query, values (n, 2) before and after; those above the line were helped."""
+    with styled():
+        figure, [axes] = new_figure(4.4, 4.5)
+        change = values[:, 1] - values[:, 0]
+        low, high = min(0.0, float(values.min())), max(1.0, float(values.max()))
+        axes.plot([low, high], [low, high], color=RULE, linewidth=1.5, zorder=1)
+        for chosen, colour in ((change == 0, FAINT), (change > 0, GAIN), (change < 0, LOSS)):
+            shown = {"s": 46, "alpha": 0.65, "linewidths": 0, "clip_on": False, "zorder": 2}
+            axes.scatter(values[chosen, 0], values[chosen, 1], color=colour, **shown)
+        axes.set(xlim=(low, high), ylim=(low, high), aspect="equal", xlabel=before, ylabel=after)
+        axes.set_title(f"{measure} of each query", pad=22)
+        _count_signs(axes, change)
+        return figure
+
+
 def differences(
     values: NDArray[np.float64], *, label: str, mean: tuple[float, float, float]
 ) -> Figure:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from searchkit.evaluate.power import ALPHA
 from searchkit.models.device import Device
@@ -14,6 +16,9 @@ from searchkit.search.pipeline import Pipeline
 from searchkit.tune.folds import N_FOLDS
 from searchkit.tune.gate import Verdict
 from searchkit.tune.measure import MEASURE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FLAT = 0.005  # settings that are so near to the best are as good for all that a user sees
 
@@ -97,6 +102,17 @@ class Tuning:
         from searchkit.tune.tuning_words import write_report  # which reads this module
 
         write_report(self, path)
+
+    def figure(self) -> Figure:
+        """A dot a query: by the pipeline in force, and by settings chosen without it."""
+        from searchkit.evaluate.plots import before_and_after
+
+        return before_and_after(
+            np.array([*self.per_query.values()]),
+            before="in force",
+            after="tuned without this query",
+            measure=self.measure,
+        )
 
     @property
     def optimism(self) -> float:
