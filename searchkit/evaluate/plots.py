@@ -105,9 +105,8 @@ def before_and_after(
         low, high = min(0.0, float(values.min())), max(1.0, float(values.max()))
         axes.plot([low, high], [low, high], color=RULE, linewidth=1.5, zorder=1)
         for chosen, colour in ((change == 0, FAINT), (change > 0, GAIN), (change < 0, LOSS)):
-            axes.scatter(
-                *values[chosen].T, s=46, color=colour, alpha=0.65, lw=0, clip_on=False, zorder=2
-            )
+            x, y = values[chosen].T
+            axes.scatter(x, y, s=46, color=colour, alpha=0.65, lw=0, clip_on=False, zorder=2)
         axes.set(xlim=(low, high), ylim=(low, high), aspect="equal", xlabel=before, ylabel=after)
         axes.set_title(f"{measure} of each query", pad=22)
         _count_signs(axes, change)
