@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from searchkit.evaluate.measures import Evaluation
     from searchkit.index.generation import Generation
     from searchkit.models.device import Device
-    from searchkit.search.protocol_replay import Replay
+    from searchkit.search.protocol.replay import Replay
     from searchkit.search.searcher import Searcher
-    from searchkit.tune.bench_result import Bench
+    from searchkit.tune.bench.result import Bench
     from searchkit.tune.tuning import Tuning
 
 __all__ = [
@@ -103,18 +103,18 @@ def run(
 
     protocol: a file for what was done and found, which `replay` repeats.
     """
-    from searchkit.search import protocol_record
+    from searchkit.search.protocol.record import rank_all
 
     place = None if protocol is None else Path(protocol)
-    return protocol_record.rank_all(searcher, queries, k, stage=stage, where=where, protocol=place)
+    return rank_all(searcher, queries, k, stage=stage, where=where, protocol=place)
 
 
 def replay(protocol: str | Path, *, index: str | Path | None = None) -> Replay:
     """A protocol repeated: `is_same`, the `verdict` in a sentence, and what has changed."""
-    from searchkit.search import protocol_replay
+    from searchkit.search.protocol.replay import replay as repeat
 
     place = None if index is None else Path(index)
-    return protocol_replay.replay(Path(protocol), index=place)
+    return repeat(Path(protocol), index=place)
 
 
 def evaluate(
@@ -162,10 +162,10 @@ def bench(
     """Quality, significance, time, memory and size of every stage of an index.
 
     queries and qrels, or known_item: that many titles and sentences of the documents themselves.
-    See `searchkit.tune.bench.BenchOptions` for the options. `Bench.write(folder)` writes the
+    See `searchkit.tune.bench.bench.BenchOptions` for the options. `Bench.write(folder)` writes the
     report, `Bench.figures()` draws its figures.
     """
-    from searchkit.tune import bench as work
+    from searchkit.tune.bench import bench as work
 
     chosen = work.BenchOptions(**options)
     if known_item is not None:

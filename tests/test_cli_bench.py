@@ -74,7 +74,7 @@ def test_a_folder_without_an_index_is_one_sentence(tmp_path):
 def test_a_narrow_terminal_gets_quality_and_cost_apart(index):
     from searchkit.corpus.qrels import read_qrels
     from searchkit.corpus.queries import read_queries
-    from searchkit.tune.bench import BenchOptions, bench
+    from searchkit.tune.bench.bench import BenchOptions, bench
 
     asked, judged = read_queries(sample.queries_path()), read_qrels(sample.qrels_path())
     found = bench(index, asked, judged, options=BenchOptions(max_queries=3))

@@ -17,11 +17,11 @@ from searchkit.rerank import RerankOptions
 from searchkit.search.api import IndexOptions, OpenOptions, open_searcher
 from searchkit.search.choose import choose
 from searchkit.search.pipeline import Pipeline
-from searchkit.search.protocol import Entry, IndexState, Protocol
-from searchkit.search.protocol_file import read_protocol, writing
-from searchkit.search.protocol_methods import spell_methods
-from searchkit.search.protocol_record import rank_all, recording
-from searchkit.search.protocol_replay import replay
+from searchkit.search.protocol.file import read_protocol, writing
+from searchkit.search.protocol.methods import spell_methods
+from searchkit.search.protocol.record import rank_all, recording
+from searchkit.search.protocol.replay import replay
+from searchkit.search.protocol.value import Entry, IndexState, Protocol
 from searchkit.types import Query
 
 QUERIES = searchkit.read_queries(sample.queries_path())[:12]

@@ -20,14 +20,14 @@ from searchkit.models.cross_encoder import CrossEncoderOptions
 from searchkit.rerank import RerankOptions, rerank
 from searchkit.search.api import OpenOptions, open_searcher
 from searchkit.search.pipeline import factory
-from searchkit.tune.bench import BenchOptions, bench, bench_known_items
-from searchkit.tune.bench_captions import captions
-from searchkit.tune.bench_known_items import known_items
-from searchkit.tune.bench_quality import MEASURES, depths_of, measure_quality
-from searchkit.tune.bench_report import inline, page
-from searchkit.tune.bench_result import MovedQuery, Seen
-from searchkit.tune.bench_stages import disk_bytes, line_up
-from searchkit.tune.bench_words import caveats, verdict
+from searchkit.tune.bench.bench import BenchOptions, bench, bench_known_items
+from searchkit.tune.bench.captions import captions
+from searchkit.tune.bench.known_items import known_items
+from searchkit.tune.bench.quality import MEASURES, depths_of, measure_quality
+from searchkit.tune.bench.report import inline, page
+from searchkit.tune.bench.result import MovedQuery, Seen
+from searchkit.tune.bench.stages import disk_bytes, line_up
+from searchkit.tune.bench.words import caveats, verdict
 
 VOID = {"meta", "link", "br", "path", "use", "rect", "line", "image"}
 

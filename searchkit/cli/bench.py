@@ -15,8 +15,8 @@ from searchkit.cli.screen import Screen, say
 from searchkit.errors import ConfigError, CorpusError
 
 if TYPE_CHECKING:
-    from searchkit.tune.bench import BenchOptions
-    from searchkit.tune.bench_result import Bench
+    from searchkit.tune.bench.bench import BenchOptions
+    from searchkit.tune.bench.result import Bench
 
 Queries = Annotated[
     Path | None, typer.Option(metavar="FILE", help="JSONL or TSV: an id and a text each.")
@@ -78,8 +78,8 @@ def bench(  # noqa: PLR0913 - the flags of a command are its parameters
       searchkit bench indexes/papers --queries test.jsonl --qrels test.tsv --out reports/papers
       searchkit bench indexes/papers --known-item 300 --out reports/papers
     """
-    from searchkit.tune.bench import BenchOptions
-    from searchkit.tune.bench_report import check_place
+    from searchkit.tune.bench.bench import BenchOptions
+    from searchkit.tune.bench.report import check_place
 
     _refuse_idle(given(ctx), queries, qrels, known_item)
     if out is not None:
@@ -128,7 +128,7 @@ def _measure(
     from searchkit.cli.progress import Bars
     from searchkit.corpus.qrels import read_qrels
     from searchkit.corpus.queries import read_queries
-    from searchkit.tune import bench as work
+    from searchkit.tune.bench import bench as work
 
     with Bars("done") as bars:
         if known_item is not None or queries is None or qrels is None:
@@ -146,7 +146,7 @@ def _measure(
 def _show(found: Bench, *, as_json: bool) -> None:
     from searchkit.cli.bench_table import tables
     from searchkit.cli.lines import as_json as spell
-    from searchkit.tune.bench_words import caveats, verdict
+    from searchkit.tune.bench.words import caveats, verdict
 
     if as_json:
         typer.echo(spell(found.to_dict()))

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from searchkit.cli.screen import aligned
 from searchkit.evaluate.plot_style import short, signed, spell_ms
-from searchkit.tune.bench_quality import MEASURES
-from searchkit.tune.bench_result import Bench, StageResult
-from searchkit.tune.bench_words import rough_bytes, significance
+from searchkit.tune.bench.quality import MEASURES
+from searchkit.tune.bench.result import Bench, StageResult
+from searchkit.tune.bench.words import rough_bytes, significance
 
 _QUALITY = ("nDCG@10", "RR@10", "R@100", "p (Holm)")
 _COST = ("p50", "p95", "p99", "cold", "queries/s", "memory", "index", "models")

@@ -157,7 +157,7 @@ def _ranked(
         progress(len(read), len(read))
         return read, count_ties(read), []
     from searchkit.search.api import open_searcher
-    from searchkit.search.protocol_record import rank_all
+    from searchkit.search.protocol.record import rank_all
 
     searcher, k = open_searcher(index[0]), asked.depth()
     with searcher.index:

@@ -13,7 +13,7 @@ from searchkit.errors import QueryError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from searchkit.search.protocol_replay import Place, Replay
+    from searchkit.search.protocol.replay import Place, Replay
 
 _NAMED = 5  # documents that a line names
 
@@ -48,7 +48,7 @@ def replay(
     """
     from searchkit.cli.lines import as_json as spell
     from searchkit.cli.progress import Bars
-    from searchkit.search.protocol_replay import replay as repeat
+    from searchkit.search.protocol.replay import replay as repeat
 
     with Bars("queries") as bars:
         found = repeat(

@@ -116,7 +116,7 @@ def _rank(
     protocol: Path | None,
 ) -> Run:
     from searchkit.cli.progress import Bars
-    from searchkit.search.protocol_record import rank_all
+    from searchkit.search.protocol.record import rank_all
 
     with Bars("queries") as bars:
         progress = bars(f"rank by {stage}")

@@ -88,7 +88,7 @@ def _record(
     k: int,
     flags: SearchFlags,
 ) -> None:
-    from searchkit.search.protocol_record import recording
+    from searchkit.search.protocol.record import recording
     from searchkit.types import Doc, Query
 
     text, left_out = asked, None

@@ -8,7 +8,7 @@ from pathlib import Path
 from searchkit.corpus.atomic import replaced
 from searchkit.errors import ConfigError
 from searchkit.search.pipeline import Pipeline
-from searchkit.tune.bench_words import count_queries
+from searchkit.tune.bench.words import count_queries
 from searchkit.tune.tuning import FLAT, Latency, Tuning, settings_by_name
 
 Rows = list[list[str]]

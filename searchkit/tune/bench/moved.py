@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from searchkit.evaluate.against import most_moved
 from searchkit.index.index import Index
-from searchkit.tune.bench_quality import NDCG, Quality, Tally
-from searchkit.tune.bench_result import MovedQuery, Placed, Seen
+from searchkit.tune.bench.quality import NDCG, Quality, Tally
+from searchkit.tune.bench.result import MovedQuery, Placed, Seen
 from searchkit.types import Qrels, Query, Row
 
 N_MOVED = 10

@@ -16,11 +16,11 @@ from searchkit.index.index import Index
 from searchkit.models.device import Device
 from searchkit.protocols import Progress
 from searchkit.search.api import Lexical, OpenOptions, open_searcher
-from searchkit.search.protocol import Entry, Protocol, digest
-from searchkit.search.protocol_changes import Change, changes
-from searchkit.search.protocol_file import ProtocolFile, read_protocol
-from searchkit.search.protocol_methods import spell_methods
-from searchkit.search.protocol_record import describe
+from searchkit.search.protocol.changes import Change, changes
+from searchkit.search.protocol.file import ProtocolFile, read_protocol
+from searchkit.search.protocol.methods import spell_methods
+from searchkit.search.protocol.record import describe
+from searchkit.search.protocol.value import Entry, Protocol, digest
 from searchkit.search.searcher import Searcher, without
 from searchkit.types import Ranking
 

@@ -17,7 +17,7 @@ from searchkit.corpus.atomic import replaced_by
 from searchkit.corpus.lines import is_zipped, read_lines
 from searchkit.corpus.rows import LINE_BYTES
 from searchkit.errors import ConfigError, CorpusError
-from searchkit.search.protocol import Entry, Protocol
+from searchkit.search.protocol.value import Entry, Protocol
 
 _COPY = "Bring the file back as it was written"
 

@@ -16,10 +16,10 @@ from searchkit.evaluate.against import compare_all
 from searchkit.index.generation import Generation
 from searchkit.index.index import Index
 from searchkit.models.device import Device, pick_device
-from searchkit.tune.bench_process import Fresh
-from searchkit.tune.bench_quality import BATCH, MEASURES, NDCG, Quality
-from searchkit.tune.bench_result import Ceiling, StageResult
-from searchkit.tune.bench_stages import BenchStage, Lineup, disk_bytes, model_bytes
+from searchkit.tune.bench.fresh import Fresh
+from searchkit.tune.bench.quality import BATCH, MEASURES, NDCG, Quality
+from searchkit.tune.bench.result import Ceiling, StageResult
+from searchkit.tune.bench.stages import BenchStage, Lineup, disk_bytes, model_bytes
 
 _PERCENTILES = (50, 95, 99)
 

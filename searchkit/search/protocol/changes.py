@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from searchkit.search.protocol import IndexState, Protocol
+from searchkit.search.protocol.value import IndexState, Protocol
 
 _SHOWN = 12  # characters of a fingerprint that a person compares
 

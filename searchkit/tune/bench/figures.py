@@ -12,8 +12,8 @@ from searchkit.evaluate.plots import (
     latencies,
     pareto,
 )
-from searchkit.tune.bench_quality import NDCG
-from searchkit.tune.bench_result import Bench
+from searchkit.tune.bench.quality import NDCG
+from searchkit.tune.bench.result import Bench
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,8 +15,8 @@ from searchkit.index.content import content
 from searchkit.protocols import Progress
 from searchkit.retrieve.bm25 import BM25Retriever
 from searchkit.search.choose import choose
-from searchkit.search.protocol import Entry, IndexState, Protocol, digest
-from searchkit.search.protocol_file import ProtocolWriter, writing
+from searchkit.search.protocol.file import ProtocolWriter, writing
+from searchkit.search.protocol.value import Entry, IndexState, Protocol, digest
 from searchkit.search.searcher import BATCH, Searcher, clean, positive
 from searchkit.types import Hit, Query, Ranking, Scores
 

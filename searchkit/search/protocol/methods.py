@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from searchkit.search.protocol import Protocol
+from searchkit.search.protocol.value import Protocol
 
 _SHOWN = 12  # characters of a fingerprint
 

@@ -127,7 +127,7 @@ class Bench:
 
     def to_dict(self) -> dict[str, Any]:
         """All numbers as JSON holds them; values of single queries are `per_query`'s."""
-        from searchkit.tune.bench_words import caveats, verdict
+        from searchkit.tune.bench.words import caveats, verdict
 
         kept = asdict(self)
         for name in ("texts", "values", "times_ms"):
@@ -151,7 +151,7 @@ class Bench:
 
     def figures(self) -> dict[str, Figure]:
         """Name -> matplotlib figure: what the report shows."""
-        from searchkit.tune.bench_figures import figures
+        from searchkit.tune.bench.figures import figures
 
         return figures(self)
 
@@ -161,7 +161,7 @@ class Bench:
         An earlier report there is replaced once this one is whole; ConfigError where something
         else stands there.
         """
-        from searchkit.tune.bench_report import write_report
+        from searchkit.tune.bench.report import write_report
 
         write_report(self, out)
 

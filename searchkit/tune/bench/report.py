@@ -26,9 +26,9 @@ from searchkit.evaluate.plot_style import (
 )
 from searchkit.evaluate.tables import write_table
 from searchkit.index import disk
-from searchkit.tune.bench_captions import captions
-from searchkit.tune.bench_result import Bench
-from searchkit.tune.bench_words import caveats, count_queries, rough_bytes, significance, verdict
+from searchkit.tune.bench.captions import captions
+from searchkit.tune.bench.result import Bench
+from searchkit.tune.bench.words import caveats, count_queries, rough_bytes, significance, verdict
 
 if TYPE_CHECKING:
     from jinja2 import Environment

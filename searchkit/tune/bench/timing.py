@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from searchkit.index.index import Index
 from searchkit.protocols import Progress
 from searchkit.search.searcher import Searcher
-from searchkit.tune.bench_quality import SHOWN
-from searchkit.tune.bench_stages import BenchStage
+from searchkit.tune.bench.quality import SHOWN
+from searchkit.tune.bench.stages import BenchStage
 
 _N_WARM = 3
 _WARM_WORDS = 12

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from searchkit.evaluate.plot_style import short, signed, spell_ms
 from searchkit.evaluate.plots import Point, frontier
-from searchkit.tune.bench_quality import NDCG
-from searchkit.tune.bench_result import Bench
-from searchkit.tune.bench_words import count_queries
+from searchkit.tune.bench.quality import NDCG
+from searchkit.tune.bench.result import Bench
+from searchkit.tune.bench.words import count_queries
 
 
 def captions(bench: Bench) -> dict[str, str]:

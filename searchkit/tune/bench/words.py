@@ -7,8 +7,8 @@ from math import inf
 from searchkit.evaluate.compare import Comparison
 from searchkit.evaluate.plot_style import short, signed, spell_ms
 from searchkit.evaluate.sizes import count, spell_bytes
-from searchkit.tune.bench_quality import NDCG, SHOWN
-from searchkit.tune.bench_result import Bench, StageResult
+from searchkit.tune.bench.quality import NDCG, SHOWN
+from searchkit.tune.bench.result import Bench, StageResult
 
 ALPHA = 0.05
 _FEW = 50  # queries below which a mean says little

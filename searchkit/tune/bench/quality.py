@@ -14,7 +14,7 @@ from searchkit.protocols import Progress
 from searchkit.rerank import combine, raw_scores
 from searchkit.search.searcher import clean
 from searchkit.train.positives import rows_of
-from searchkit.tune.bench_stages import BenchStage, Lineup
+from searchkit.tune.bench.stages import BenchStage, Lineup
 from searchkit.types import Qrels, Query, Ranking, Row, Scores
 
 NDCG, RR, RECALL = MEASURES = ("nDCG@10", "RR@10", "R@100")

@@ -20,14 +20,14 @@ from searchkit.models.device import Device
 from searchkit.rerank import MAX_DEPTH
 from searchkit.search.api import OpenOptions, open_searcher
 from searchkit.search.searcher import Searcher, clean
-from searchkit.tune.bench_known_items import known_items
-from searchkit.tune.bench_moved import moved_queries
-from searchkit.tune.bench_process import Fresh, search_afresh
-from searchkit.tune.bench_quality import Quality, measure_quality
-from searchkit.tune.bench_result import Bench
-from searchkit.tune.bench_rows import about, ceilings, focus_of, index_facts, rows
-from searchkit.tune.bench_stages import Lineup, line_up
-from searchkit.tune.bench_time import time_searches, warm_up
+from searchkit.tune.bench.fresh import Fresh, search_afresh
+from searchkit.tune.bench.known_items import known_items
+from searchkit.tune.bench.moved import moved_queries
+from searchkit.tune.bench.quality import Quality, measure_quality
+from searchkit.tune.bench.result import Bench
+from searchkit.tune.bench.rows import about, ceilings, focus_of, index_facts, rows
+from searchkit.tune.bench.stages import Lineup, line_up
+from searchkit.tune.bench.timing import time_searches, warm_up
 from searchkit.types import Qrels, Query
 
 Tell = Callable[[str], None]
