@@ -70,6 +70,27 @@ def test_a_run_in_gzip_and_judgements_of_trec_are_read(runs, tmp_path):
     assert {**other, "run": ""} == {**plain, "run": ""}
 
 
+def test_a_run_is_written_in_gzip_where_its_name_says_so(index, runs, tmp_path):
+    for name in ("one.run.gz", "two.run.gz"):
+        asked = ["--queries", QUERIES, "--stage", "bm25", "--out", tmp_path / name]
+        assert invoke("run", index, *asked).exit_code == 0
+    one, two = ((tmp_path / name).read_bytes() for name in ("one.run.gz", "two.run.gz"))
+    assert one == two
+    assert gzip.decompress(one) == (runs / "bm25.run").read_bytes()
+
+
+def test_a_run_of_other_documents_is_told(tmp_path):
+    run = tmp_path / "other.run"
+    run.write_text("kw-01 Q0 nothing-1 1 2.5 t\n")
+    assert "no judged document stands among the first 10" in invoke("eval", run, *JUDGED).stderr
+
+
+def test_a_folder_that_is_no_index_is_one_sentence(tmp_path):
+    assert refused("eval", tmp_path, *JUDGED).startswith(
+        f"searchkit: {tmp_path}: there is no index here."
+    )
+
+
 def test_ties_are_counted_in_the_table_and_said(tmp_path):
     run, qrels = tmp_path / "tied.run", tmp_path / "qrels"
     run.write_text("q Q0 a 1 1.0 t\nq Q0 c 2 1.0 t\nq Q0 b 3 1.0 t\nr Q0 a 1 1 t\n")
@@ -203,6 +224,7 @@ def test_what_an_index_needs_is_one_sentence(index, tmp_path):
         (b"kw-01 Q0 d 1 2.5 t\nkw-01 Q0 d 2 2.0 t\n", ":2: document 'd' occurs twice"),
         (b"kw-01 d 1 2.5 Q0 t\n", ":1: the rank '2.5' is not a whole number. The columns are"),
         (b"d 2.5\n", ":1: the line has 2 columns"),
+        (b"kw-01 d Q0 1 2.5 t\n", ":1: the third column is Q0, which stands second"),
         (b"other Q0 d 1 2.5 t\n", "none of its queries is judged"),
         (b"", "there is no ranking in it"),
         (b"\n\n", "there is no ranking in it"),
@@ -222,6 +244,7 @@ def test_a_bad_run_is_one_sentence_with_file_and_line(tmp_path, content, why):
         (b"kw-01 0 astro-001 1\nkw-01 0 astro-001 2\n", ":2: document 'astro-001' has grade 1"),
         (b"kw-01 astro-001 1\n", ":1: the line has 3 columns"),
         (b"", ": there is no judgement in it"),
+        (b"kw-01\tastro-001\t0\n", ": no judgement is above 0, so every measure would be 0"),
     ],
 )
 def test_bad_judgements_are_one_sentence_with_file_and_line(runs, tmp_path, content, why):

@@ -5,6 +5,8 @@ from cli_sample import build_sample, invoke, refused
 
 from searchkit import sample
 from searchkit.index import generation as generations
+from searchkit.index.switch import switch_pipeline, unchanged
+from searchkit.search.pipeline import Pipeline
 from searchkit.tune.attempts import read_attempts
 
 
@@ -70,3 +72,31 @@ def test_queries_that_nobody_judged_are_refused_by_their_file(built, tmp_path):
     asked.write_text(first + "\n")
     said = refused("tune", built, "--queries", asked, "--qrels", sample.qrels_path())
     assert "at least 2 judged queries" in said
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_work(built, tmp_path):
+    (tmp_path / "file").touch()
+    attempts = read_attempts(built)
+    said = refused("tune", built, *FILES, "--report", tmp_path / "file" / "tuned.md")
+    assert "cannot be written" in said
+    assert read_attempts(built) == attempts
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_judgements_without_a_relevant_document_are_refused_by_their_file(built, tmp_path):
+    qrels = tmp_path / "zero.tsv"
+    qrels.write_text(sample.qrels_path().read_text("utf-8"))
+    rows = [line.split("\t") for line in qrels.read_text().splitlines()]
+    qrels.write_text("\n".join("\t".join([*row[:2], "0"]) for row in rows[1:]) + "\n")
+    said = refused("tune", built, "--queries", sample.queries_path(), "--qrels", qrels)
+    assert said.startswith(f"searchkit: {qrels}: no judgement is above 0")
+
+
+def test_a_new_build_says_that_the_tuned_pipeline_is_gone(tmp_path):
+    index = build_sample(tmp_path / "index")
+    again = ["index", sample.corpus_path(), "--out", index, "--lexical-only", "--replace"]
+    assert "pipeline that was chosen" not in invoke(*again).stderr
+    live = generations.read(index)
+    with unchanged(index, live.number) as generation:
+        switch_pipeline(index, generation, Pipeline().to_dict())
+    assert "The old index had a pipeline that was chosen for it" in invoke(*again).stderr

@@ -153,10 +153,10 @@ def test_a_run_is_written_measured_and_compared(index, tmp_path):
     assert "randomisation" in out
     assert len(table.read_text().splitlines()) == 1 + 2 * 40
     rows = invoke("eval", *runs, *options[:4], "--json").stdout.splitlines()
-    assert [json.loads(row).get("measure") for row in rows] == [
-        *(None, None),
-        *("nDCG@10", "R@100", "RR@10"),
-    ]
+    found = [json.loads(row) for row in rows]
+    assert [row["kind"] for row in found[:5]] == [*["run"] * 2, *["comparison"] * 3]
+    assert [row["measure"] for row in found[2:5]] == ["nDCG@10", "R@100", "RR@10"]
+    assert {row["kind"] for row in found[5:]} == {"moved"}
 
 
 def test_an_error_of_eval_names_the_run_or_the_judgements(index, tmp_path):

@@ -94,10 +94,10 @@ def bench(  # noqa: PLR0913 - the flags of a command are its parameters
         trust_remote_code=trust_remote_code,
     )
     found = _measure(index, queries, qrels, known_item, options=options)
+    _show(found, as_json=as_json)  # first: a report that fails takes nothing of it along
     if out is not None:
         found.write(out)
         say(f"{out / 'report.html'}: the report, with its numbers and figures beside it.")
-    _show(found, as_json=as_json)
 
 
 def _refuse_idle(

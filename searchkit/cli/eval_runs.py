@@ -80,6 +80,7 @@ def check(asked: Asked, *, texts_shown: bool) -> None:
                 raise ConfigError(f"--collection: {why}. Write it there.")
     indexes = asked.indexes()
     if indexes and asked.queries is None:
+        _refuse_strange(indexes[0])
         why = f"{indexes[0]} is an index, which needs queries to rank for"
         raise ConfigError(f"{why}. Name them: --queries FILE.")
     if indexes:
@@ -89,6 +90,14 @@ def check(asked: Asked, *, texts_shown: bool) -> None:
     if not indexes and asked.queries is not None and not texts_shown:
         why = "no RUN is an index, and no moved query is shown"
         raise ConfigError(f"--queries has no effect: {why}. Drop it.")
+
+
+def _refuse_strange(run: str) -> None:
+    """StorageError or FormatError where the folder is no index."""
+    from searchkit.index import generation as generations
+
+    if found := _as_index(run):
+        generations.read(found[0])
 
 
 def measure_runs(asked: Asked) -> Worth:
@@ -101,10 +110,11 @@ def measure_runs(asked: Asked) -> Worth:
 
 
 def _measure_collection(asked: Asked, name: str, worth: Worth, bars: Bars) -> None:
-    from searchkit.corpus.qrels import read_qrels
+    from searchkit.corpus.qrels import read_qrels, refuse_without_relevant
 
     path = Path(asked.of(asked.qrels, name))
     qrels = read_qrels(path)
+    refuse_without_relevant(qrels, path)
     queries = _judged(asked, name, qrels, worth)
     worth.texts[name] = {query.id: query.text for query in queries}
     worth.evaluations[name], worth.ties[name] = {}, {}
@@ -187,6 +197,11 @@ def _notes(run: str, found: Evaluation, n_ties: int) -> list[str]:
             f"{run}: {n_ties:,} {'documents have' if n_ties > 1 else 'document has'} the score of "
             "the one before. Ties stand as trec_eval puts them, by descending document id, for "
             "every measure."
+        )
+    if found.n_missing < found.n_queries and found.unjudged_at_10 == 1:
+        notes.append(
+            f"{run}: no judged document stands among the first 10 of any query. Are its ids "
+            "those of the judgements?"
         )
     if found.n_missing:
         notes.append(

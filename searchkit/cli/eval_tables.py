@@ -126,6 +126,8 @@ def _show_compared(screen: Screen, compared: Sequence[Against], baseline: str) -
 def _compared_cells(one: Against) -> list[str]:
     found = one.found
     least = f"{found.detectable:.4f}" if found.detectable < float("inf") else "none"
+    if found.n_ties == found.n_queries:
+        least = "-"  # without any difference nothing tells how much they spread
     return [
         *(f"{value:+.4f}" for value in (found.difference, found.low, found.high)),
         *(_spell_p(p) for p in (found.p, found.p_t, one.p_holm)),

@@ -143,14 +143,20 @@ def build_aloud(
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_interrupted(out, corpus, live=live)) from None
     _report(built, out, ledger=ledger, time_s=perf_counter() - begin)
+    if live is not None and live.pipeline is not None:
+        say(
+            "The old index had a pipeline that was chosen for it by measurement, the new one runs "
+            "the factory's. Run tune or promote again."
+        )
     return built
 
 
-def _interrupted(out: Path, corpus: Sequence[str], *, live: int) -> str:
-    """What an interrupt left, and how to go on. live: generation before, 0 for none."""
+def _interrupted(out: Path, corpus: Sequence[str], *, live: Generation | None) -> str:
+    """What an interrupt left, and how to go on. live: the generation before."""
     from searchkit.encode import GRID
 
-    if _live(out) != live:
+    found = _live(out)
+    if found is not None and (live is None or found.number != live.number):
         return f"interrupted, but {out} was built: it can be searched."
     again = "The same command starts anew."
     if any((out / "shards").glob("*.npy")):
@@ -163,14 +169,14 @@ def _interrupted(out: Path, corpus: Sequence[str], *, live: int) -> str:
     return f"interrupted. Nothing was committed. {again}"
 
 
-def _live(out: Path) -> int:
-    """The generation of the index that stands there, 0 where none does."""
+def _live(out: Path) -> Generation | None:
+    """The generation of the index that stands there, None where none does."""
     from searchkit.index import generation as generations
 
     try:
-        return generations.read(out).number if generations.exists(out) else 0
+        return generations.read(out) if generations.exists(out) else None
     except FormatError:
-        return 0  # damaged or of another format: --replace is its cure
+        return None  # damaged or of another format: --replace is its cure
 
 
 def _mixed(built: Generation) -> Counter[str]:

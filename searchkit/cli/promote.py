@@ -86,7 +86,7 @@ def promote(  # noqa: PLR0913 - the flags of a command are its parameters
                 model, index, asked, judged, subsets=named, options=options, watch=bars
             )
     except CorpusError as error:
-        where = queries if error.where == "queries" else error.where
+        where = {"queries": queries, "qrels": qrels}.get(error.where, error.where)
         raise CorpusError(where, error.line, error.why) from None
     say(*_left_out(found))
     _show(found, as_json=as_json)

@@ -64,8 +64,11 @@ def run(
 
 
 def _check_place(out: Path) -> None:
+    from searchkit.corpus.atomic import check_place
+
     if out.is_dir():
         raise ConfigError(f"--out: {out} is a folder. Name a file.")
+    check_place(out)
 
 
 def _check_tag(tag: str) -> None:

@@ -78,11 +78,11 @@ def tune(  # noqa: PLR0913 - the flags of a command are its parameters
     if report is not None:
         check_report(report)
     found = _tuned(index, queries, qrels, options)
+    say(*left_out_lines(found))
+    _show(found, as_json=as_json)
     if report is not None:
         write_report(found, report)
         say(f"{report}: the report.")
-    say(*left_out_lines(found))
-    _show(found, as_json=as_json)
 
 
 @ended_by_sigterm()
@@ -97,7 +97,7 @@ def _tuned(index: Path, queries: Path, qrels: Path, options: TuneOptions) -> Tun
         with Bars("queries") as bars:
             return work.tune(index, asked, judged, options=options, watch=bars)
     except CorpusError as error:
-        where = queries if error.where == "queries" else error.where
+        where = {"queries": queries, "qrels": qrels}.get(error.where, error.where)
         raise CorpusError(where, error.line, error.why) from None
 
 

@@ -47,6 +47,13 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
     return qrels
 
 
+def refuse_without_relevant(qrels: Qrels, where: Path | str) -> None:
+    """CorpusError where no document is relevant, so that every run is worth 0."""
+    if not any(grade > 0 for grades in qrels.values() for grade in grades.values()):
+        why = "no judgement is above 0, so every measure would be 0; check the grades"
+        raise CorpusError(where, None, why)
+
+
 def write_qrels(path: Path, qrels: Qrels) -> None:
     """BEIR's TSV with its header, whole or not at all; queries without judgements leave no line."""
     with replaced(path) as file:

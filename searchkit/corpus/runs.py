@@ -17,6 +17,7 @@ from searchkit.errors import CorpusError
 from searchkit.types import Run
 
 _COLUMNS = "The columns are: query Q0 document rank score tag"
+_SECOND = (b"Q0", b"q0")  # what tells that columns are in another order
 _LOWEST = np.float32(-np.inf)
 _GREATEST = 3.4e38  # in float32, with room for the steps of a tie
 _MOST = float(np.finfo(np.float32).max)
@@ -94,6 +95,9 @@ def _add(
         scores = found[query_id] = {}
     doc_id = known.get(spelled)
     if doc_id is None:
+        if spelled in _SECOND:
+            why = f"the third column is {spelled.decode()}, which stands second. {_COLUMNS}"
+            raise BadRow("wrong columns", why)
         doc_id = known[spelled] = id_of(decode(spelled))
     if doc_id in scores:
         why = f"document {doc_id!r} occurs twice for query {decode(query_id)!r}"

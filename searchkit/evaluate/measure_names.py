@@ -99,4 +99,5 @@ def _check(text: str, measure: Measure, arguments: Mapping[str, Argument]) -> No
 
 
 def _refuse(text: str, why: str) -> ConfigError:
-    return ConfigError(f"the measure {text[:60]!r} {why}. Measures are written like {EXAMPLES}.")
+    said = f"the measure {text[:60]!r} {why}" + ("" if why.endswith("?") else ".")
+    return ConfigError(f"{said} Measures are written like {EXAMPLES}.")

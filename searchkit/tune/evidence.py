@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from searchkit.corpus.qrels import refuse_without_relevant
 from searchkit.errors import ConfigError, CorpusError
 from searchkit.index.index import Index
 from searchkit.search.pipeline import Pipeline
@@ -22,6 +23,7 @@ def judged_queries(queries: Sequence[Query], qrels: Qrels) -> list[Query]:
         raise CorpusError("queries", None, why)
     if len(asked) < 2:
         raise ConfigError("the gate needs at least 2 judged queries, and there is one.")
+    refuse_without_relevant({query.id: qrels[query.id] for query in asked}, "qrels")
     return asked
 
 

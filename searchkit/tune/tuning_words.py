@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from searchkit.corpus.atomic import replaced
+from searchkit.corpus.atomic import check_place, replaced
 from searchkit.errors import ConfigError
 from searchkit.search.pipeline import Pipeline
 from searchkit.tune.bench.words import count_queries
@@ -114,9 +114,13 @@ def left_out_lines(found: Tuning) -> list[str]:
 
 
 def check_report(path: Path) -> None:
-    """ConfigError for a report of another kind than there is, before the long work."""
+    """Refuse what could not be written, before the long work and what it changes.
+
+    ConfigError for a report of another kind than there is, StorageError for a place.
+    """
     if path.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"{path}: a report is written as {' or '.join(SUFFIXES)}. Name it so.")
+    check_place(path)
 
 
 def write_report(found: Tuning, path: Path) -> None:
