@@ -26,6 +26,7 @@ def test_a_bench_tells_its_verdict_its_table_and_its_caveats(index, tmp_path):
     assert head.split()[:4] == ["stage", "nDCG@10", "RR@10", "R@100"]
     assert "- 20 queries of the 40 judged ones, drawn by chance (seed 0)." in lines
     assert f"{out / 'report.html'}: the report" in done.stderr
+    assert done.output.index("BM25 alone") < done.output.index("the report, with its")
     assert (out / "report.html").is_file()
     assert "queries.jsonl, qrels.tsv" in (out / "report.html").read_text("utf-8")
 
@@ -59,6 +60,15 @@ def test_json_is_one_object_and_a_known_item_says_what_it_is(index):
 )
 def test_what_cannot_be_measured_is_one_sentence(index, more, why):
     assert why in refused("bench", index, *more)
+
+
+def test_a_place_that_no_report_can_be_written_to_is_refused_before_the_work(index, tmp_path):
+    (tmp_path / "file").write_text("")
+    for name in ("file/out", "n" * 250, "made/" + "n" * 250):
+        said = refused("bench", index, *JUDGED, "--out", tmp_path / name)
+        assert "no report can be written to" in said
+        assert "about" not in said  # the forecast, which comes before what takes its time
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_queries_that_nobody_judged_are_named_by_their_file(index, tmp_path):

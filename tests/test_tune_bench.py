@@ -4,6 +4,7 @@ import shutil
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -289,6 +290,16 @@ def test_a_report_replaces_a_report_and_nothing_else(measured, copied, tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="is a file"):
         measured[0].write(tmp_path / "file")
+
+
+def test_a_folder_is_named_by_a_link_or_a_dot_too(measured, copied, tmp_path, monkeypatch):
+    (tmp_path / "link").symlink_to(copied)
+    for out in (tmp_path / "link", Path()):
+        monkeypatch.chdir(copied)
+        (copied / "bench.json").unlink()
+        measured[0].write(out)
+        assert (copied / "bench.json").is_file()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link", "out"]
 
 
 def test_a_report_that_is_stopped_leaves_the_old_one_whole(measured, copied, tmp_path):

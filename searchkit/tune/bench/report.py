@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from searchkit.errors import ConfigError
+from searchkit.errors import ConfigError, StorageError
 from searchkit.evaluate.plot_style import (
     COLOURS,
     FAINT,
@@ -53,9 +55,10 @@ _SIZE = re.compile(r'(<svg\b[^>]*?)\s(?:width|height)="[^"]*"([^>]*?)\s(?:width|
 def write_report(bench: Bench, out: Path) -> None:
     """Write everything into a draft beside `out`, which takes its place when it is whole."""
     check_place(out)
-    draft = out.with_name(f".{out.name}.{os.getpid()}.draft")
-    old = out.with_name(f".{out.name}.{os.getpid()}.old")
-    with disk.storage_errors(out):
+    out = out.resolve()  # "." has no name of its own, and a link stays one
+    draft = _beside(out, "draft")
+    old = _beside(out, "old")
+    with _refusals(out):
         try:
             draft.mkdir(parents=True)
             _fill(bench, draft)
@@ -71,15 +74,52 @@ def write_report(bench: Bench, out: Path) -> None:
 
 
 def check_place(out: Path) -> None:
-    """ConfigError unless `out` is free, an empty folder, or an earlier report and nothing else."""
-    if out.is_dir():
-        strange = sorted(path.name for path in out.iterdir() if path.name not in _OURS)
-        if strange:
-            raise ConfigError(
-                f"--out: {out} holds {strange[0]}, which no report is. Name another folder."
-            )
-    elif out.exists():
-        raise ConfigError(f"--out: {out} is a file. Name a folder.")
+    """ConfigError unless `out` is free, an empty folder, or an earlier report and nothing else.
+
+    StorageError where a report could not be written there. Nothing stays of what is tried.
+    """
+    with _refusals(out):
+        if out.is_dir():
+            strange = sorted(path.name for path in out.iterdir() if path.name not in _OURS)
+            if strange:
+                raise ConfigError(
+                    f"--out: {out} holds {strange[0]}, which no report is. Name another folder."
+                )
+        elif out.exists():
+            raise ConfigError(f"--out: {out} is a file. Name a folder.")
+        if os.path.ismount(out):
+            raise ConfigError(f"--out: {out} is a disk of its own. Name a folder in it.")
+        _try_place(out.resolve())
+
+
+def _try_place(out: Path) -> None:
+    """Make what a report needs beside it, write a byte, and take all of it away again."""
+    draft = _beside(out, "draft")
+    missing = [folder for folder in out.parents if not folder.exists()]
+    try:
+        draft.mkdir(parents=True)
+        (draft / PAGE).write_bytes(b"\n")
+    finally:
+        disk.remove(draft)
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _beside(out: Path, kind: str) -> Path:
+    return out.with_name(f".{out.name}.{os.getpid()}.{kind}")
+
+
+@contextmanager
+def _refusals(out: Path) -> Iterator[None]:
+    """What the disk refuses, as a sentence about the report."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise StorageError(
+            f"--out: no report can be written to {out} ({why}). Name another folder."
+        ) from error
 
 
 def page(bench: Bench) -> str:
