@@ -109,6 +109,20 @@ def test_numbers_stand_without_the_nought_that_all_have():
     )
 
 
+@pytest.mark.parametrize("step", [0.2, 0.01, 0.003, 0.0004])
+def test_no_two_ticks_of_a_value_axis_have_one_label(step):
+    points = [Point("a", 1, 0.6), Point("b", 5, 0.6 + 4 * step)]
+    figure = pareto(points, colours_of(["a", "b"]), measure="nDCG@10")
+    FigureCanvasAgg(figure).draw()
+    [axes] = figure.axes
+    found = axes.yaxis.get_ticklabels()
+    said = [label.get_text() for label in found]
+    assert len(set(said)) == len(said) > 2
+    for label, text in zip(found, said, strict=True):
+        assert float(text) == pytest.approx(label.get_position()[1])
+    assert len(max(said, key=len)) <= 5
+
+
 def test_every_label_of_a_figure_is_drawn_as_glyphs():
     svg = drawn(figures()["pareto"], "svg", salt="x").decode()
     assert not re.search("<text", svg)

@@ -92,6 +92,19 @@ def time_ticks(axes: Axes) -> None:
     axes.set_xlim(low, high)
 
 
+def value_ticks(axes: Axes) -> None:
+    """Values upwards, with as many digits as it takes to tell the ticks apart."""
+    axes.yaxis.set_major_formatter(
+        lambda value, _: short(value, _digits(axes.yaxis.get_majorticklocs().tolist()))
+    )
+
+
+def _digits(values: Sequence[float]) -> int:
+    """The fewest, 1 to 6, that round none of the values by what a tick could mean."""
+    exact = (n for n in range(1, 6) if all(abs(round(v, n) - v) < 1e-7 for v in values))
+    return next(exact, 6)
+
+
 def short(value: float, digits: int = 3) -> str:
     """Without the 0 before the point, which every value has."""
     text = f"{value:.{digits}f}"

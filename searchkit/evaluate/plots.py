@@ -22,6 +22,7 @@ from searchkit.evaluate.plot_style import (
     spell_ms,
     styled,
     time_ticks,
+    value_ticks,
 )
 
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ def _room(axes: Axes, values: Sequence[float]) -> None:
     low, high = min(values), max(values)
     pad = max(0.02, 0.18 * (high - low))
     axes.set_ylim(max(0.0, low - pad), min(1.0, high + pad) + 0.004)
-    axes.yaxis.set_major_formatter(lambda value, _: short(value, 2))
+    value_ticks(axes)
     axes.grid(axis="y", color=RULE, linewidth=0.6)
     axes.set_axisbelow(True)
 
