@@ -23,7 +23,8 @@ def test_a_bench_tells_its_verdict_its_table_and_its_caveats(index, tmp_path):
     lines = done.stdout.splitlines()
     assert lines[0].startswith("BM25 alone reaches nDCG@10 .")
     head = next(line for line in lines if line.startswith("stage"))
-    assert head.split()[:4] == ["stage", "nDCG@10", "RR@10", "R@100"]
+    assert head.split()[:5] == ["stage", "nDCG@10", "RR@10", "R@100", "p50"]
+    assert "Holm" not in done.stdout  # nothing is compared
     assert "- 20 queries of the 40 judged ones, drawn by chance (seed 0)." in lines
     assert f"{out / 'report.html'}: the report" in done.stderr
     assert done.output.index("BM25 alone") < done.output.index("the report, with its")

@@ -3,6 +3,7 @@ import re
 import shutil
 from collections import Counter
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from searchkit.tune.bench.result import MovedQuery, Seen
 from searchkit.tune.bench.stages import disk_bytes, line_up
 from searchkit.tune.bench.words import caveats, verdict
 
-VOID = {"meta", "link", "br", "path", "use", "rect", "line", "image"}
+VOID = {"meta", "link", "br", "wbr", "path", "use", "rect", "line", "image"}
 
 
 @pytest.fixture(scope="module")
@@ -182,8 +183,11 @@ def test_a_lexical_index_has_one_stage_and_says_so(lexical):
     assert found.against == ""
     assert not found.ceilings
     assert verdict(found).startswith("BM25 alone reaches nDCG@10 .7")
-    assert set(found.figures()) == {"pareto", "depth", "latency"}
-    assert "Every stage" in page(found)
+    assert set(found.figures()) == set(captions(found)) == {"depth", "latency"}
+    text = Page(page(found)).text
+    assert "Every stage" in text
+    for about_others in ("Holm", "Differences", "− bm25", "is bold", "stage behind"):
+        assert about_others not in text
 
 
 def test_unjudged_queries_and_documents_that_are_not_there_are_told(lexical):
@@ -397,3 +401,21 @@ def test_a_browser_opens_the_report_without_a_word_on_its_console(report, tmp_pa
     _, said = browse(report, tmp_path / "two", "--window-size=1100,900", f"--screenshot={shot}")
     assert said == []
     assert shot.stat().st_size > 20_000
+
+
+SCROLLED = """<!DOCTYPE html><iframe style="width: %dpx" srcdoc="%s"></iframe><p id="said"></p>
+<script>onload = () => {
+  const tables = frames[0].document.querySelectorAll(".wide")
+  said.textContent = [...tables].map(one => one.scrollWidth - one.clientWidth).join()
+}</script>"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed to open the report with")
+def test_no_table_has_to_be_scrolled(measured, tmp_path):
+    one = replace(measured[0].stages[1], model_bytes=10**9, peak_bytes=10**9, cold_ms=20_000)
+    text = page(replace(measured[0], stages=(measured[0].stages[0], one)))
+    for width in (1000, 420):
+        frame = tmp_path / f"{width}.html"
+        frame.write_text(SCROLLED % (width, escape(text)), "utf-8")
+        found, _ = browse(frame, tmp_path / "profile", "--window-size=1200,900", "--dump-dom")
+        assert '<p id="said">0,0</p>' in found

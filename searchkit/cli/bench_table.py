@@ -10,14 +10,19 @@ from searchkit.tune.bench.quality import MEASURES
 from searchkit.tune.bench.result import Bench, StageResult
 from searchkit.tune.bench.words import rough_bytes, significance
 
-_QUALITY = ("nDCG@10", "RR@10", "R@100", "p (Holm)")
 _COST = ("p50", "p95", "p99", "cold", "queries/s", "memory", "index", "models")
 
 
 def tables(bench: Bench, *, width: int) -> list[list[list[str]]]:
-    """One table, or where it is too wide two: quality, then cost. Then the ceilings, if any."""
+    """One table, or where it is too wide two: quality, then cost. Then the ceilings, if any.
+
+    Where no stage is compared with another there are no columns for it.
+    """
     names = ["stage", *(one.name for one in bench.stages)]
-    quality = [_quality_head(bench), *(_quality(one) for one in bench.stages)]
+    quality = [list(MEASURES), *([short(one.values[m]) for m in MEASURES] for one in bench.stages)]
+    if bench.against:
+        compared = [[f"- {bench.baseline}", "p (Holm)"], *map(_compared, bench.stages)]
+        quality = [a + b for a, b in zip(quality, compared, strict=True)]
     cost = [list(_COST), *(_cost(one) for one in bench.stages)]
     whole = _joined(names, quality, cost)
     found = [whole]
@@ -33,14 +38,8 @@ def _joined(names: Sequence[str], *blocks: Sequence[Sequence[str]]) -> list[list
     ]
 
 
-def _quality_head(bench: Bench) -> list[str]:
-    *measures, p = _QUALITY
-    return [*measures, f"- {bench.baseline}", p]
-
-
-def _quality(one: StageResult) -> list[str]:
-    gain = signed(one.against.difference) if one.against else ""
-    return [*(short(one.values[name]) for name in MEASURES), gain, significance(one.p_holm)]
+def _compared(one: StageResult) -> list[str]:
+    return [signed(one.against.difference) if one.against else "", significance(one.p_holm)]
 
 
 def _cost(one: StageResult) -> list[str]:

@@ -11,7 +11,9 @@ from searchkit.tune.bench.words import count_queries
 
 def captions(bench: Bench) -> dict[str, str]:
     """Name of a figure -> its caption."""
-    found = {"pareto": _pareto(bench), "depth": _depth(bench), "latency": _latency(bench)}
+    found = {"depth": _depth(bench), "latency": _latency(bench)}
+    if len(bench.stages) > 1:
+        found["pareto"] = _pareto(bench)
     return found | ({"differences": _differences(bench)} if bench.against else {})
 
 
@@ -34,10 +36,11 @@ def _depth(bench: Bench) -> str:
     held = bench.recall[bench.baseline][most]
     recall = (
         f"Recall by the number of candidates: {most:,} of {bench.baseline} hold {held:.1%} of the "
-        "relevant documents, and no stage behind it can find the others."
+        "relevant documents"
     )
     if not bench.ceilings:
-        return recall
+        return f"{recall}."
+    recall += ", and no stage behind it can find the others."
     name, ceiling = next(iter(bench.ceilings.items()))
     return (
         f"Left: {NDCG} by how many documents the reranker reads. In the best possible order "
@@ -56,12 +59,15 @@ def _differences(bench: Bench) -> str:
 
 
 def _latency(bench: Bench) -> str:
-    slowest = max(bench.stages, key=lambda one: one.latency_ms["p50"])
-    return (
-        f"Times of {count_queries(bench.asked['timed'])}, one at a time, in every stage. The long "
-        f"line is the median, the short one the 95th percentile. {slowest.name} takes longest, "
-        f"{spell_ms(slowest.latency_ms['p50'])}."
+    several = len(bench.stages) > 1
+    said = (
+        f"Times of {count_queries(bench.asked['timed'])}, one at a time"
+        f"{', in every stage' if several else ''}. The long line is the median, the short one the "
+        "95th percentile."
     )
+    slowest = max(bench.stages, key=lambda one: one.latency_ms["p50"])
+    longest = f" {slowest.name} takes longest, {spell_ms(slowest.latency_ms['p50'])}."
+    return said + longest if several else said
 
 
 def _listed(names: list[str]) -> str:

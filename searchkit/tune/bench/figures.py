@@ -24,7 +24,7 @@ def figures(bench: Bench) -> dict[str, Figure]:
     colours = colours_of([one.name for one in bench.stages])
     points = [Point(one.name, one.latency_ms["p50"], one.values[NDCG]) for one in bench.stages]
     baseline = bench.stage(bench.baseline)
-    found = {"pareto": pareto(points, colours, measure=NDCG)}
+    found = {"pareto": pareto(points, colours, measure=NDCG)} if len(points) > 1 else {}
     if bench.against:
         against, _ = bench.comparison()
         mean = (against.difference, against.low, against.high)

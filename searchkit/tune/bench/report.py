@@ -26,6 +26,7 @@ from searchkit.evaluate.plot_style import (
     signed,
     spell_ms,
 )
+from searchkit.evaluate.sizes import count
 from searchkit.evaluate.tables import write_table
 from searchkit.index import disk
 from searchkit.tune.bench.captions import captions
@@ -189,6 +190,7 @@ def _environment() -> Environment:
         "signed": signed,
         "p": significance,
         "queries": count_queries,
+        "count": count,
         "rate": lambda value: f"{value:,.0f}" if value >= 10 else f"{value:.1f}",
     }
     return made
