@@ -37,6 +37,7 @@ def test_json_is_one_object_and_a_known_item_says_what_it_is(index):
     assert done.exit_code == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["asked"]["kind"] == "known items"
+    assert done.stderr.startswith("First a small index of at most 146 documents, without what is")
     assert found["caveats"][0].startswith("These are no judgements of relevance")
     assert found["index"]["path"] == str(index)
     assert found["index"]["fingerprint"] == generations.read(index).fingerprint
@@ -76,6 +77,12 @@ def test_queries_that_nobody_judged_are_named_by_their_file(index, tmp_path):
     (tmp_path / "q.tsv").write_text("stranger\twhat is this\n")
     said = refused("bench", index, "--queries", tmp_path / "q.tsv", *JUDGED[2:])
     assert said.startswith(f"searchkit: {tmp_path / 'q.tsv'}: none of its queries is judged")
+
+
+def test_grades_that_are_all_nought_are_refused_by_the_name_of_their_file(index, tmp_path):
+    (tmp_path / "q.tsv").write_text("q1\td1\t0\n")
+    said = refused("bench", index, *JUDGED[:3], tmp_path / "q.tsv")
+    assert said.startswith(f"searchkit: {tmp_path / 'q.tsv'}: no judgement is above 0")
 
 
 def test_a_folder_without_an_index_is_one_sentence(tmp_path):

@@ -199,8 +199,38 @@ def test_unjudged_queries_and_documents_that_are_not_there_are_told(lexical):
     assert found.asked["absent_documents"] == 1
     said = " ".join(caveats(found))
     assert "37 queries without a judgement did not take part." in said
-    assert "1 relevant document of the judgements are not in the index" in said
+    assert "1 relevant document of the judgements is not in the index" in said
     assert "3 queries are few" in said
+
+
+def test_the_verdict_says_which_p_it_is_and_what_could_have_been_seen(measured):
+    found = measured[0]
+    bm25, reranked = found.stages
+    chance = replace(reranked.against, p=0.4, detectable=0.0125, n_better=3)
+    one = replace(reranked, against=chance, p_holm=0.4)
+    said = verdict(replace(found, stages=(bm25, one)))
+    assert "over 12 queries, p .400; one comparison at .05 would mostly have seen" in said
+    assert "a true difference of .013." in said or "a true difference of .012." in said
+    other = replace(one, name="other")
+    both = replace(found, stages=(bm25, replace(one, p_holm=0.8), other))
+    assert "p .800 after Holm's correction for 2 comparisons; one comparison at" in verdict(both)
+
+
+def test_where_nothing_differs_no_detectable_difference_is_told(measured):
+    bm25, reranked = measured[0].stages
+    alike = replace(reranked.against, detectable=0.0, difference=0.0, n_better=0, n_worse=0)
+    one = replace(reranked, against=alike, p_holm=1.0)
+    found = replace(measured[0], stages=(bm25, one))
+    assert verdict(found).startswith("Reranking changes nothing here")
+    assert "true difference" not in " ".join([verdict(found), *caveats(found)])
+
+
+def test_one_of_a_kind_is_not_spoken_of_as_many(lexical):
+    said = []
+    found = bench(lexical, QUERIES[:1], QRELS, tell=said.append)
+    words = " ".join([*said, verdict(found), *caveats(found), Page(page(found)).text])
+    assert "1 query through 1 stage: about" in words
+    assert not re.findall(r"(?<![\w.,-])1 (?:queries|stages|times|judgements|threads)", words)
 
 
 def test_a_caption_says_what_one_sees(measured):
@@ -370,6 +400,8 @@ def test_rerankers_that_add_nothing_or_cannot_be_had_are_refused_first(lexical, 
     refuse(ConfigError, "none has no effect: the pipeline has no reranker", "none")
     refuse(ConfigError, "is named twice", str(models[1]), str(models[1]))
     refuse(ModelError, "no-such-model", "no-such-model")
+    with pytest.raises(CorpusError, match="no judgement is above 0"):
+        bench(lexical, QUERIES, {QUERIES[0].id: {"x": 0, "y": -1}})
     with pytest.raises(CorpusError, match="none of its queries is judged"):
         bench(lexical, QUERIES, {"ghost": {"x": 1}})
     with pytest.raises(ConfigError, match="must be 1 to 5,000, not 0"):

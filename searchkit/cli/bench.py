@@ -28,7 +28,8 @@ KnownItem = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Instead of queries and judgements: ask by N titles and sentences of the documents.",
+        help="Instead of queries and judgements: ask by N titles and sentences of the documents. "
+        "A small index of them, at most 5,000, is built and encoded first.",
     ),
 ]
 Out = Annotated[
@@ -138,7 +139,7 @@ def _measure(
         try:
             found = work.bench(index, asked, judged, options=options, watch=bars, tell=say)
         except CorpusError as error:
-            where = queries if error.where == "queries" else error.where
+            where = {"queries": queries, "qrels": qrels}.get(str(error.where), error.where)
             raise CorpusError(where, error.line, error.why) from None
     return replace(found, asked={**found.asked, "files": f"{queries.name}, {qrels.name}"})
 

@@ -140,7 +140,9 @@ def differences(
         axes.set_xlim(-0.8, max(1, len(found)) - 0.2)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:+g}" if round(value, 9) else "0")
         axes.set_ylabel(label)
-        axes.set_xlabel(f"{len(found):,} queries, most helped first")
+        axes.set_xlabel(
+            f"{len(found):,} {'query' if len(found) == 1 else 'queries'}, most helped first"
+        )
         axes.spines["bottom"].set_visible(False)
         axes.set_xticks([])
         _count_signs(axes, found)

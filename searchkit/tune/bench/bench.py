@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from searchkit.corpus.qrels import refuse_without_relevant
 from searchkit.errors import ConfigError, CorpusError
 from searchkit.evaluate import machine
-from searchkit.evaluate.sizes import spell_seconds
+from searchkit.evaluate.sizes import count, spell_seconds
 from searchkit.index.build import Watch
 from searchkit.index.index import Index
 from searchkit.models.cross_encoder import CrossEncoderOptions
@@ -21,16 +22,15 @@ from searchkit.rerank import MAX_DEPTH
 from searchkit.search.api import OpenOptions, open_searcher
 from searchkit.search.searcher import Searcher, clean
 from searchkit.tune.bench.fresh import Fresh, search_afresh
-from searchkit.tune.bench.known_items import known_items
+from searchkit.tune.bench.known_items import Tell, known_items
 from searchkit.tune.bench.moved import moved_queries
 from searchkit.tune.bench.quality import Quality, measure_quality
 from searchkit.tune.bench.result import Bench
 from searchkit.tune.bench.rows import about, ceilings, focus_of, index_facts, rows
 from searchkit.tune.bench.stages import Lineup, line_up
 from searchkit.tune.bench.timing import time_searches, warm_up
+from searchkit.tune.bench.words import count_queries
 from searchkit.types import Qrels, Query
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +70,9 @@ def bench(
     """Measure every stage of an index: quality, significance, latency, memory, size.
 
     The stages run as a search would run them; the index is only read. No result and no score is
-    kept between two queries that are timed. CorpusError where no query is judged, ConfigError or
-    ModelError for a reranker that cannot be measured, all before the long work.
+    kept between two queries that are timed. CorpusError where no query is judged or no grade is
+    above 0, ConfigError or ModelError for a reranker that cannot be measured, all before the long
+    work.
     """
     options = options or BenchOptions()
     asked, facts = _asked(queries, qrels, options)
@@ -102,7 +103,9 @@ def bench_known_items(
     options = options or BenchOptions()
     if options.max_queries is not None:
         raise ConfigError("max-queries has no effect: the number of known items says how many.")
-    with known_items(index, n, seed=options.seed, device=options.device, watch=watch) as items:
+    with known_items(
+        index, n, seed=options.seed, device=options.device, watch=watch, tell=tell
+    ) as items:
         found = bench(
             items.path, items.queries, items.qrels, options=options, watch=watch, tell=tell
         )
@@ -188,8 +191,8 @@ class _Work:
         )
         cure = " Fewer queries take less: --max-queries N." if time_s > 300 else ""
         self.tell(
-            f"{len(self.asked):,} queries through {len(self.lineup.stages)} stages: about "
-            f"{spell_seconds(time_s)}.{cure}"
+            f"{count_queries(len(self.asked))} through {count(len(self.lineup.stages), 'stage')}: "
+            f"about {spell_seconds(time_s)}.{cure}"
         )
 
     def _bench(
@@ -238,6 +241,7 @@ def _asked(
     queries: Sequence[Query], qrels: Qrels, options: BenchOptions
 ) -> tuple[list[Query], dict[str, Any]]:
     """The queries that take part, by id, and what is told of those that do not."""
+    refuse_without_relevant(qrels, "qrels")
     judged = sorted((query for query in queries if qrels.get(query.id)), key=lambda one: one.id)
     if not judged:
         why = "none of its queries is judged; is it the right qrels file?"

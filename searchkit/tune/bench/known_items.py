@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from searchkit.errors import ConfigError, CorpusError
+from searchkit.evaluate.sizes import count
 from searchkit.index.build import Watch
 from searchkit.index.index import Index
 from searchkit.models.device import Device
@@ -17,12 +19,20 @@ from searchkit.train.held_out import Split
 from searchkit.tune.known_items import MAX_DOCS, KnownItems, build_known_items, held_encoder
 from searchkit.tune.material import Material, one_each, walked
 
+Tell: TypeAlias = Callable[[str], None]
+
 _SPARE = 2  # documents that are looked at for each query that is wanted: not every one gives one
 
 
 @contextmanager
 def known_items(
-    path: Path, n: int, *, seed: int, device: Device, watch: Watch
+    path: Path,
+    n: int,
+    *,
+    seed: int,
+    device: Device,
+    watch: Watch,
+    tell: Tell = lambda sentence: None,
 ) -> Iterator[KnownItems]:
     """N queries from titles and sentences, and an index in which what is asked stands nowhere.
 
@@ -35,6 +45,7 @@ def known_items(
     with Index.open(path) as index, tempfile.TemporaryDirectory(prefix="searchkit-") as scratch:
         material = _material(index, n, seed=seed, watch=watch)
         dense = [held_encoder(path, record, device=device) for record in index.generation.encoders]
+        tell(_to_come(min(len(index), MAX_DOCS), [one.encoder.name for one in dense]))
         yield build_known_items(
             Path(scratch) / "index",
             index,
@@ -43,6 +54,14 @@ def known_items(
             pipeline=choose(index),
             watch=watch,
         )
+
+
+def _to_come(n_docs: int, encoders: Sequence[str]) -> str:
+    encoded = f" and encoded by {' and '.join(encoders)}" if encoders else ""
+    return (
+        f"First a small index of at most {count(n_docs, 'document')}, without what is asked, is "
+        f"built{encoded}."
+    )
 
 
 def _material(index: Index, n: int, *, seed: int, watch: Watch) -> Material:

@@ -62,26 +62,36 @@ def _gain(bench: Bench, last: StageResult, before: StageResult) -> str:
     change = (
         f"{NDCG} goes from {short(before.values[NDCG])} ({before.name}) to "
         f"{short(last.values[NDCG])} ({last.name}), {signed(found.difference)} "
-        f"[{signed(found.low)}, {signed(found.high)}], p {significance(p)} over {n}"
+        f"[{signed(found.low)}, {signed(found.high)}] over {n}, {_p(bench, p)}"
     )
     verb = "Reranking" if last.name.startswith("reranked") else "Fusing"
     if p < ALPHA:
         return f"{verb} {'helps' if found.difference > 0 else 'hurts'} here: {change}."
     if not found.n_better and not found.n_worse:
         return f"{verb} changes nothing here: {NDCG} stays {short(last.values[NDCG])} over {n}."
-    seen = f"; {_power(found)}" if found.detectable < inf else ""
+    seen = f"; {_power(found)}" if 0 < found.detectable < inf else ""
     return f"Nobody can say that {verb.lower()} helps here: {change}{seen}."
 
 
 def _power(found: Comparison) -> str:
-    return f"a true difference of {short(found.detectable)} would mostly have been seen"
+    return (
+        f"one comparison at {short(ALPHA, 2)} would mostly have seen a true difference of "
+        f"{short(found.detectable)}"
+    )
+
+
+def _p(bench: Bench, p: float) -> str:
+    """P and which one it is; of one comparison alone Holm's is the plain one."""
+    n = sum(one.against is not None for one in bench.stages)
+    corrected = f" after Holm's correction for {n} comparisons" if n > 1 else ""
+    return f"p {significance(p)}{corrected}"
 
 
 def _better(bench: Bench) -> list[str]:
     """Other stages that beat the baseline, which a reader would not expect."""
     return [
         f"{one.name} is better than {bench.baseline}: {NDCG} {short(one.values[NDCG])}, "
-        f"{signed(one.against.difference)}, p {significance(one.p_holm)}."
+        f"{signed(one.against.difference)}, {_p(bench, one.p_holm)}."
         for one in bench.stages
         if one.name != bench.focus and one.against is not None and one.p_holm is not None
         if one.against.difference > 0 and one.p_holm < ALPHA
@@ -100,10 +110,12 @@ def _of_queries(bench: Bench) -> list[str]:
     n = asked["queries"]
     lines = _of_known_items(bench) if asked["kind"] == "known items" else _of_sample(bench)
     compared = [one.against for one in bench.stages if one.against is not None]
-    if compared:
-        lines.append(_detectable(n, compared))
+    sizes = sorted(one.detectable for one in compared if one.detectable > 0)
+    if sizes:  # without any spread there is nothing to reckon from
+        lines.append(_detectable(n, sizes))
     if n < _FEW:
-        lines.append(f"{count_queries(n)} are few: a handful of others could turn the order round.")
+        few = "1 query is" if n == 1 else f"{n} queries are"
+        lines.append(f"{few} few: a handful of others could turn the order round.")
     return lines
 
 
@@ -142,16 +154,16 @@ def _of_sample(bench: Bench) -> list[str]:
     return lines
 
 
-def _detectable(n: int, compared: list[Comparison]) -> str:
+def _detectable(n: int, sizes: list[float]) -> str:
     """How small a difference could have been seen, in the comparison that sees most and least."""
-    sizes = sorted(one.detectable for one in compared)
     if sizes[-1] == inf:
         return f"With {count_queries(n)} no difference can be told from chance, however large."
     low, high = short(sizes[0]), short(sizes[-1])
     spread = f"{low} to {high}, depending on the stage," if low != high else low
     return (
-        f"With {count_queries(n)} a true difference in {NDCG} of {spread} would be seen four "
-        "times in five; a smaller one may be there and not show."
+        f"With {count_queries(n)} one comparison at {short(ALPHA, 2)} would see a true difference "
+        f"in {NDCG} of {spread} four times in five; a smaller one may be there and not show, and "
+        "where several are corrected for (Holm) it takes a larger one."
     )
 
 
@@ -167,28 +179,35 @@ def _of_judgements(bench: Bench) -> list[str]:
         )
     n_absent = bench.asked["absent_documents"]
     if n_absent:
+        are, them = ("is", "it") if n_absent == 1 else ("are", "them")
         lines.append(
-            f"{count(n_absent, 'relevant document')} of the judgements are not in the index: "
-            "nothing can find them."
+            f"{count(n_absent, 'relevant document')} of the judgements {are} not in the index: "
+            f"nothing can find {them}."
         )
     short_ones = [one for one in bench.stages if one.depth < 100]
     lines += [
-        f"{one.name} keeps its first {one.depth} documents, so its R@100 counts these alone."
+        f"{one.name} keeps its first {count(one.depth, 'document')}, so its R@100 counts no other."
         for one in short_ones
     ]
     return lines
 
 
+def _asked_once(n: int) -> str:
+    return (
+        "1 query, asked once" if n == 1 else f"{n:,} queries with distinct texts, each asked once"
+    )
+
+
 def _of_times(bench: Bench) -> list[str]:
     n, about = bench.asked["timed"], bench.about
     lines = [
-        f"Warm times: {count_queries(n)} with distinct texts, each asked once in every stage, one "
+        f"Warm times: {_asked_once(n)} in every stage, one "
         "at a time, after other texts had warmed it; no result and no score was kept. Cold is one "
         "search in a fresh process, from its start to the hits, with files as the system held "
         f"them. Batches hold {about['batch']} queries."
     ]
     if n < _FEW_TIMES:
-        lines.append(f"Of {n:,} times the 99th percentile is hardly more than the slowest.")
+        lines.append(f"The 99th percentile of so few times ({n}) is nearly the slowest of them.")
     busy, cores = about["load_before"], about["machine"]["cores"]
     if busy > cores / 2:
         lines.append(
