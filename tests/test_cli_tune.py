@@ -100,3 +100,12 @@ def test_a_new_build_says_that_the_tuned_pipeline_is_gone(tmp_path):
     with unchanged(index, live.number) as generation:
         switch_pipeline(index, generation, Pipeline().to_dict())
     assert "The old index had a pipeline that was chosen for it" in invoke(*again).stderr
+
+
+def test_more_folds_than_queries_are_as_many_as_queries_and_it_is_said(built, tmp_path):
+    asked = tmp_path / "asked.jsonl"
+    lines = sample.queries_path().read_text("utf-8").splitlines(keepends=True)
+    asked.write_text("".join(lines[:4]), "utf-8")
+    done = invoke("tune", built, "--queries", asked, *FILES[2:], "--dry-run", "--folds", 9)
+    assert "4 folds instead of 9" in done.output
+    assert "cross-validated over 4 folds." in done.stdout

@@ -116,7 +116,7 @@ def _tuning(trial: Trial, verdict: Verdict, hashed: str, options: TuneOptions) -
         latency=_latency(trial, tuned),
         times_s=trial.clock.times_s,
         processor_s=trial.clock.processor_s,
-        notes=plan.untried,
+        notes=(*_fewer_folds(len(trial.ids), options.n_folds), *plan.untried),
         qrels=hashed,
         n_unjudged=0,
         n_missing=0,
@@ -125,6 +125,12 @@ def _tuning(trial: Trial, verdict: Verdict, hashed: str, options: TuneOptions) -
         written=passed and not (options.dry_run or plan.is_apart),
         why=_why(trial, verdict, is_current=is_current),
     )
+
+
+def _fewer_folds(n_queries: int, n_folds: int) -> list[str]:
+    if n_folds <= n_queries:
+        return []
+    return [f"{n_queries:,} folds instead of {n_folds:,}, each of one query: there are no more."]
 
 
 def _folds(trial: Trial, options: TuneOptions) -> tuple[Fold, ...]:
