@@ -11,8 +11,9 @@ import typer
 from searchkit.cli import options as flags
 from searchkit.cli.idle import Given, given
 from searchkit.cli.interrupt import ended_by_sigterm
+from searchkit.cli.judged_files import naming
 from searchkit.cli.screen import Screen, say
-from searchkit.errors import ConfigError, CorpusError
+from searchkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from searchkit.tune.bench.bench import BenchOptions
@@ -136,11 +137,8 @@ def _measure(
             n = known_item or 0
             return work.bench_known_items(index, n, options=options, watch=bars, tell=say)
         asked, judged = read_queries(queries), read_qrels(qrels)
-        try:
+        with naming(queries=queries, qrels=qrels):
             found = work.bench(index, asked, judged, options=options, watch=bars, tell=say)
-        except CorpusError as error:
-            where = {"queries": queries, "qrels": qrels}.get(str(error.where), error.where)
-            raise CorpusError(where, error.line, error.why) from None
     return replace(found, asked={**found.asked, "files": f"{queries.name}, {qrels.name}"})
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from searchkit.cli.judged_files import naming
 from searchkit.cli.progress import Bars
 from searchkit.errors import ConfigError, CorpusError
 
@@ -183,11 +184,8 @@ def _evaluation(
     """What one run is worth; an error names the file that it is about."""
     from searchkit.evaluate.measures import evaluate
 
-    try:
+    with naming(run=run, qrels=file):
         return evaluate(ranked, qrels, measures)
-    except CorpusError as error:
-        where = file if error.where == "qrels" else run
-        raise CorpusError(where, error.line, error.why) from None
 
 
 def _notes(run: str, found: Evaluation, n_ties: int) -> list[str]:

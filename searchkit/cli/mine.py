@@ -13,6 +13,7 @@ import typer
 from searchkit.cli import mine_options as own
 from searchkit.cli import options as flags
 from searchkit.cli.idle import Given, given, refuse_idle
+from searchkit.cli.judged_files import Judgements, Queries
 from searchkit.cli.screen import say
 from searchkit.errors import ConfigError
 
@@ -33,8 +34,8 @@ def mine(  # noqa: PLR0913 - the flags of a command are its parameters
     ctx: typer.Context,
     index: flags.IndexPath,
     *,
-    queries: own.Queries,
-    qrels: own.Judgements,
+    queries: Queries,
+    qrels: Judgements,
     out: own.Out,
     stage: own.Stage = None,
     where: flags.Where = None,

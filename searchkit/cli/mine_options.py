@@ -7,8 +7,6 @@ from typing import Annotated, Literal
 
 import typer
 
-Queries = Annotated[Path, typer.Option(metavar="FILE", help="JSONL or TSV: an id and a text each.")]
-Judgements = Annotated[Path, typer.Option(metavar="FILE", help="Judgements: TSV or TREC qrels.")]
 Out = Annotated[Path, typer.Option(metavar="FILE", help="Triplets to write: .jsonl or .parquet.")]
 Stage = Annotated[
     str | None,

@@ -9,8 +9,9 @@ import typer
 
 from searchkit.cli import options as flags
 from searchkit.cli.interrupt import ended_by_sigterm
+from searchkit.cli.judged_files import Judgements, Queries, naming
 from searchkit.cli.screen import Screen, say
-from searchkit.errors import ConfigError, CorpusError
+from searchkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from searchkit.evaluate.compare import Comparison
@@ -25,8 +26,6 @@ Model = Annotated[
         show_default=False,
     ),
 ]
-Queries = Annotated[Path, typer.Option(metavar="FILE", help="JSONL or TSV: an id and a text each.")]
-QrelsFile = Annotated[Path, typer.Option(metavar="FILE", help="Judgements: TSV or TREC qrels.")]
 Subset = Annotated[
     list[str],
     typer.Option(
@@ -47,7 +46,7 @@ def promote(  # noqa: PLR0913 - the flags of a command are its parameters
     index: flags.IndexPath,
     *,
     queries: Queries,
-    qrels: QrelsFile,
+    qrels: Judgements,
     subset: Subset = [],  # noqa: B006 - typer reads it, nobody writes it
     rerank_depth: flags.RerankDepth = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the folds and the tests.")] = 0,
@@ -80,14 +79,10 @@ def promote(  # noqa: PLR0913 - the flags of a command are its parameters
     )
     named = _subsets(subset)
     asked, judged = read_queries(queries), read_qrels(qrels)
-    try:
-        with ended_by_sigterm(), Bars("queries") as bars:
-            found = gate.promote(
-                model, index, asked, judged, subsets=named, options=options, watch=bars
-            )
-    except CorpusError as error:
-        where = {"queries": queries, "qrels": qrels}.get(error.where, error.where)
-        raise CorpusError(where, error.line, error.why) from None
+    with naming(queries=queries, qrels=qrels), ended_by_sigterm(), Bars("queries") as bars:
+        found = gate.promote(
+            model, index, asked, judged, subsets=named, options=options, watch=bars
+        )
     say(*_left_out(found))
     _show(found, as_json=as_json)
 

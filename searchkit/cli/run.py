@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from searchkit.cli.judged_files import Queries
 from searchkit.cli.options import IndexPath, Protocol, check_protocol
 from searchkit.cli.screen import say
 from searchkit.cli.search_flags import SearchFlags, with_search_flags
@@ -26,9 +27,7 @@ def run(
     index: IndexPath,
     *,
     flags: SearchFlags,
-    queries: Annotated[
-        Path, typer.Option(metavar="FILE", help="JSONL or TSV: an id and a text each.")
-    ],
+    queries: Queries,
     out: Annotated[Path, typer.Option(metavar="RUN", help="The run file to write.")],
     k: Annotated[int, typer.Option("-k", help="Documents of each query.")] = 100,
     tag: Annotated[

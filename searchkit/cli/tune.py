@@ -9,14 +9,12 @@ import typer
 
 from searchkit.cli import options as flags
 from searchkit.cli.interrupt import ended_by_sigterm
+from searchkit.cli.judged_files import Judgements, Queries, naming
 from searchkit.cli.screen import Screen, say
-from searchkit.errors import CorpusError
 
 if TYPE_CHECKING:
     from searchkit.tune.tuning import TuneOptions, Tuning
 
-Queries = Annotated[Path, typer.Option(metavar="FILE", help="JSONL or TSV: an id and a text each.")]
-QrelsFile = Annotated[Path, typer.Option(metavar="FILE", help="Judgements: TSV or TREC qrels.")]
 Measure = Annotated[
     str, typer.Option(metavar="NAME", help="What to tune for: a measure with a cutoff up to 100.")
 ]
@@ -40,7 +38,7 @@ def tune(  # noqa: PLR0913 - the flags of a command are its parameters
     index: flags.IndexPath,
     *,
     queries: Queries,
-    qrels: QrelsFile,
+    qrels: Judgements,
     measure: Measure = "nDCG@10",
     folds: Annotated[int, typer.Option(metavar="N", help="Of the cross-validation.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="Of the folds and the tests.")] = 0,
@@ -93,12 +91,8 @@ def _tuned(index: Path, queries: Path, qrels: Path, options: TuneOptions) -> Tun
     from searchkit.tune import tune as work
 
     asked, judged = read_queries(queries), read_qrels(qrels)
-    try:
-        with Bars("queries") as bars:
-            return work.tune(index, asked, judged, options=options, watch=bars)
-    except CorpusError as error:
-        where = {"queries": queries, "qrels": qrels}.get(error.where, error.where)
-        raise CorpusError(where, error.line, error.why) from None
+    with naming(queries=queries, qrels=qrels), Bars("queries") as bars:
+        return work.tune(index, asked, judged, options=options, watch=bars)
 
 
 def _show(found: Tuning, *, as_json: bool) -> None:

@@ -16,11 +16,20 @@ SHOWN = 12  # characters of a hash that a person compares
 
 
 def judged_queries(queries: Sequence[Query], qrels: Qrels) -> list[Query]:
-    """The queries that take part, by id: the folds do not depend on the order of a file."""
+    """The judged ones, by id: nothing that is drawn from them depends on the order of a file.
+
+    CorpusError where there is none.
+    """
     asked = sorted((query for query in queries if qrels.get(query.id)), key=lambda one: one.id)
     if not asked:
         why = "none of its queries is judged; is it the right qrels file?"
         raise CorpusError("queries", None, why)
+    return asked
+
+
+def enough_queries(queries: Sequence[Query], qrels: Qrels) -> list[Query]:
+    """`judged_queries` for the gate: ConfigError for a single one, CorpusError without relevant."""
+    asked = judged_queries(queries, qrels)
     if len(asked) < 2:
         raise ConfigError("the gate needs at least 2 judged queries, and there is one.")
     refuse_without_relevant({query.id: qrels[query.id] for query in asked}, "qrels")

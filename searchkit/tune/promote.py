@@ -29,7 +29,7 @@ from searchkit.tune.attempts import (
     record,
 )
 from searchkit.tune.candidates import Contest, contest_of
-from searchkit.tune.evidence import SHOWN, judged_queries, settings_of
+from searchkit.tune.evidence import SHOWN, enough_queries, settings_of
 from searchkit.tune.folds import N_FOLDS, cross_validate
 from searchkit.tune.gate import Verdict, judge, spell
 from searchkit.tune.kept_pairs import kept
@@ -91,7 +91,7 @@ def promote(
     recorded, a dry run's as well: whoever promotes the best of many has tried them all. Costs one
     scoring of each query's head. Interrupted, nothing is written; run again, it goes on.
     """
-    options, asked = options or PromoteOptions(), judged_queries(queries, qrels)
+    options, asked = options or PromoteOptions(), enough_queries(queries, qrels)
     named, outside = _subsets(subsets or {}, asked)
     measured = _measure(model, index, asked, qrels, options=options, watch=watch)
     contest, values = measured.contest, measured.values

@@ -18,7 +18,7 @@ from searchkit.index.switch import switch_pipeline, unchanged
 from searchkit.search.api import OpenOptions, open_searcher
 from searchkit.search.pipeline import Pipeline
 from searchkit.tune.attempts import Attempt, n_others, qrels_hash, read_attempts, record
-from searchkit.tune.evidence import SHOWN, judged_queries
+from searchkit.tune.evidence import SHOWN, enough_queries
 from searchkit.tune.folds import split
 from searchkit.tune.gate import Verdict, judge, spell
 from searchkit.tune.stopwatch import Stopwatch
@@ -52,7 +52,7 @@ def tune(
     folds or judged queries; CorpusError where none is judged; StorageError where the index was
     written meanwhile.
     """
-    options, asked = options or TuneOptions(), judged_queries(queries, qrels)
+    options, asked = options or TuneOptions(), enough_queries(queries, qrels)
     _check(options, len(asked))
     opening = OpenOptions(device=options.device, trust_remote_code=options.trust_remote_code)
     with open_searcher(index, options=opening) as searcher:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from searchkit.corpus.qrels import refuse_without_relevant
-from searchkit.errors import ConfigError, CorpusError
+from searchkit.errors import ConfigError
 from searchkit.evaluate import machine
 from searchkit.evaluate.sizes import count, spell_seconds
 from searchkit.index.build import Watch
@@ -30,6 +30,7 @@ from searchkit.tune.bench.rows import about, ceilings, focus_of, index_facts, ro
 from searchkit.tune.bench.stages import Lineup, line_up
 from searchkit.tune.bench.timing import time_searches, warm_up
 from searchkit.tune.bench.words import count_queries
+from searchkit.tune.evidence import judged_queries
 from searchkit.types import Qrels, Query
 
 
@@ -242,11 +243,7 @@ def _asked(
 ) -> tuple[list[Query], dict[str, Any]]:
     """The queries that take part, by id, and what is told of those that do not."""
     refuse_without_relevant(qrels, "qrels")
-    judged = sorted((query for query in queries if qrels.get(query.id)), key=lambda one: one.id)
-    if not judged:
-        why = "none of its queries is judged; is it the right qrels file?"
-        raise CorpusError("queries", None, why)
-    asked = judged
+    asked = judged = judged_queries(queries, qrels)
     if options.max_queries is not None:
         asked = _sample(judged, options.max_queries, seed=options.seed)
     n_judged = sum(bool(grades) for grades in qrels.values())
