@@ -1,6 +1,8 @@
 import datetime as dt
 import gzip
+import os
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,6 +13,8 @@ from hypothesis import strategies as st
 from searchkit.corpus.read import ReadLedger, ReadOptions, read_docs
 from searchkit.errors import CorpusError
 from searchkit.types import Doc
+
+OPEN_FILES = Path("/proc/self/fd")
 
 
 @pytest.fixture
@@ -111,6 +115,18 @@ def test_a_column_without_a_name_is_named_by_its_place(read):
 def test_a_bad_row_of_a_table_is_a_sentence_with_its_line(read, rows, line, why):
     with pytest.raises(CorpusError, match=rf"c\.csv:{line}: .*{why}"):
         read(b"id,title,text\n" + rows, "c.csv")
+
+
+@pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="the system does not list open files")
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("c.csv", b"id,text\na,b,c"), ("c.jsonl", b'{"_id": "a"}'), ("c.tsv.gz", b"no gzip")],
+)
+def test_a_file_is_closed_where_reading_it_failed(read, tmp_path, name, content):
+    with pytest.raises(CorpusError) as kept:  # whose traceback holds every frame
+        read(content, name)
+    open_now = {os.path.realpath(file) for file in OPEN_FILES.iterdir()}
+    assert str(tmp_path / name) not in open_now, kept.value
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,9 @@ class _Record(NamedTuple):
 
 def open_delimited(source: str, kind: str, *, zipped: bool, ledger: ReadLedger) -> Rows:
     """The rows of a CSV or TSV file; a row is numbered by the line on which it begins."""
-    feed = _Feed(read_lines(source, zipped=zipped, ledger=ledger))
-    numbered = _records(feed, DELIMITERS[kind], shown(source))
-    return Rows(shown(source), numbered, _parse, meta=typed_cells, spell=_spell)
+    lines = read_lines(source, zipped=zipped, ledger=ledger)
+    numbered = _records(_Feed(lines), DELIMITERS[kind], shown(source))
+    return Rows(shown(source), numbered, _parse, meta=typed_cells, spell=_spell, close=lines.close)
 
 
 class _Feed:

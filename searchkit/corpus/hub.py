@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,12 +20,12 @@ PREFIX = "hf:"
 def open_hub(source: str, *, split: str, revision: str | None, ledger: ReadLedger) -> Rows:
     """The rows of `hf:NAME[:CONFIG]`, numbered from 1; nothing is stored on the disk."""
     numbered = _numbered(source, split=split, revision=revision, ledger=ledger)
-    return Rows(source, numbered, dict, meta=typed_values, spell=spell_fields)
+    return Rows(source, numbered, dict, meta=typed_values, spell=spell_fields, close=numbered.close)
 
 
 def _numbered(
     source: str, *, split: str, revision: str | None, ledger: ReadLedger
-) -> Iterator[tuple[int, Fields]]:
+) -> Generator[tuple[int, Fields], None, None]:
     from datasets import load_dataset
 
     name, _, config = source.removeprefix(PREFIX).partition(":")

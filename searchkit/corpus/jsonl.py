@@ -28,7 +28,7 @@ def open_jsonl(source: str, *, zipped: bool, ledger: ReadLedger) -> Rows:
     lines = read_lines(source, zipped=zipped, ledger=ledger)
     numbered = ((n, line) for n, line in enumerate(lines, 1) if line and not line.isspace())
     parse = partial(parse_line, ledger=ledger)
-    return Rows(shown(source), numbered, parse, meta=typed_values, spell=_spell)
+    return Rows(shown(source), numbered, parse, meta=typed_values, spell=_spell, close=lines.close)
 
 
 def parse_line(line: bytes, *, ledger: ReadLedger | None = None) -> Fields:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gzip
 import sys
 import zlib
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -28,15 +28,24 @@ _PACKED = {  # how the bytes of other things begin -> what they are, and the cur
 }
 
 
-def read_lines(source: str, *, zipped: bool, ledger: ReadLedger | None = None) -> Iterator[bytes]:
+def read_lines(
+    source: str, *, zipped: bool, ledger: ReadLedger | None = None
+) -> Generator[bytes, None, None]:
     """The lines of a file without their line feed; of a line over `LINE_BYTES` only the head.
 
     source: a path, or `-` for standard input. A byte order mark at the start is removed and
-    counted.
+    counted. Closing the generator closes the file.
     """
     ledger = ReadLedger() if ledger is None else ledger
     with open_bytes(source, zipped=zipped) as file:
         yield from _split(_blocks(file, source, ledger), ledger)
+
+
+@contextmanager
+def numbered_lines(path: Path) -> Iterator[Iterator[tuple[int, bytes]]]:
+    """The lines of a file with their numbers from 1, open as long as the block runs."""
+    with closing(read_lines(str(path), zipped=is_zipped(path.name))) as lines:
+        yield enumerate(lines, 1)
 
 
 def is_zipped(path: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -23,7 +23,8 @@ _READ_AHEAD = 1 << 20
 
 def open_parquet(source: str, *, ledger: ReadLedger) -> Rows:
     """The rows of a Parquet file, numbered from 1."""
-    return Rows(source, _numbered(source, ledger), dict, meta=typed_values, spell=spell_fields)
+    numbered = _numbered(source, ledger)
+    return Rows(source, numbered, dict, meta=typed_values, spell=spell_fields, close=numbered.close)
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def opened(source: str) -> Iterator[pq.ParquetFile]:
         raise CorpusError(source, None, f"this is no sound Parquet file ({why}). {cure}") from error
 
 
-def _numbered(source: str, ledger: ReadLedger) -> Iterator[tuple[int, Fields]]:
+def _numbered(source: str, ledger: ReadLedger) -> Generator[tuple[int, Fields], None, None]:
     n_rows = 0
     with opened(source) as file:
         batches = file.iter_batches(batch_size=BATCH_ROWS)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from searchkit.corpus.atomic import replaced
-from searchkit.corpus.lines import is_zipped, read_lines
+from searchkit.corpus.lines import numbered_lines
 from searchkit.corpus.rows import BadRow, decode
 from searchkit.corpus.values import id_of
 from searchkit.errors import CorpusError
@@ -31,17 +31,18 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
     """
     qrels: dict[str, dict[str, int]] = {}
     split: _Split | None = None
-    for number, line in enumerate(read_lines(str(path), zipped=is_zipped(path.name)), 1):
-        if not line.strip():
-            continue
-        try:
-            if split is None:
-                split = _layout(line)
-                if _is_header(split(line)):
-                    continue
-            _add(qrels, split(line))
-        except BadRow as bad:
-            raise CorpusError(path, number, bad.why) from None
+    with numbered_lines(path) as lines:
+        for number, line in lines:
+            if not line.strip():
+                continue
+            try:
+                if split is None:
+                    split = _layout(line)
+                    if _is_header(split(line)):
+                        continue
+                _add(qrels, split(line))
+            except BadRow as bad:
+                raise CorpusError(path, number, bad.why) from None
     if not qrels:
         raise CorpusError(path, None, "there is no judgement in it. Check the file")
     return qrels

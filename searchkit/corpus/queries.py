@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from searchkit.corpus.jsonl import parse_line
-from searchkit.corpus.lines import is_zipped, read_lines
+from searchkit.corpus.lines import is_zipped, numbered_lines
 from searchkit.corpus.rows import BadRow, check_length, decode
 from searchkit.corpus.values import id_of, text_of
 from searchkit.errors import CorpusError
@@ -26,23 +26,26 @@ def read_queries(path: Path) -> list[Query]:
     """
     parse = _parser(path)
     found: dict[str, Query] = {}
-    for number, line in enumerate(read_lines(str(path), zipped=is_zipped(path.name)), 1):
-        if not line.strip():
-            continue
-        try:
-            id_, text = parse(line)
-            if number == 1 and parse is _from_tsv and (id_, text) in _HEADERS:
+    with numbered_lines(path) as lines:
+        for number, line in lines:
+            if not line.strip():
                 continue
-            if isinstance(text, str) and "\0" in text:
-                _LOG.warning("%s:%d: a NUL character in the query became a space.", path, number)
-                text = text.replace("\0", " ")
-            query = _query(id_, text)
-        except BadRow as bad:
-            raise CorpusError(path, number, bad.why) from None
-        if query.id in found:
-            why = f"the query id {query.id!r} occurred before. Make ids unique"
-            raise CorpusError(path, number, why)
-        found[query.id] = query
+            try:
+                id_, text = parse(line)
+                if number == 1 and parse is _from_tsv and (id_, text) in _HEADERS:
+                    continue
+                if isinstance(text, str) and "\0" in text:
+                    _LOG.warning(
+                        "%s:%d: a NUL character in the query became a space.", path, number
+                    )
+                    text = text.replace("\0", " ")
+                query = _query(id_, text)
+            except BadRow as bad:
+                raise CorpusError(path, number, bad.why) from None
+            if query.id in found:
+                why = f"the query id {query.id!r} occurred before. Make ids unique"
+                raise CorpusError(path, number, why)
+            found[query.id] = query
     if not found:
         raise CorpusError(path, None, "there is no query in it. Check the file")
     return list(found.values())

@@ -11,7 +11,7 @@ from typing import Literal, TextIO
 
 from searchkit.corpus.intake import ACCEPTED, Intake
 from searchkit.corpus.ledger import ReadLedger
-from searchkit.corpus.rows import RAW_CHARS, BadRow
+from searchkit.corpus.rows import RAW_CHARS, BadRow, Rows
 from searchkit.corpus.sources import FORMATS, Source, resolve
 from searchkit.corpus.values import holds_blank
 from searchkit.errors import ConfigError, CorpusError, StorageError
@@ -86,22 +86,24 @@ def _stream(found: Sequence[Source], options: ReadOptions, ledger: ReadLedger) -
     n_before = ledger.n_docs
     with closing(_Rejects(options, ledger)) as rejects:
         for source in found:
-            rows = source.rows(ledger)
-            parse, meta, make = rows.parse, rows.meta, intake.doc
-            for line, raw in rows.numbered:
-                try:
-                    doc = make(parse(raw), meta)
-                except BadRow as bad:
-                    rejects.take(bad, where=rows.where, line=line, row=rows.spell(raw))
-                    continue
-                if holds_blank(doc.id):
-                    ledger.n_blank_ids += 1
-                    ledger.first_blank_id = (
-                        ledger.first_blank_id or f"{doc.id!r} at {rows.where}:{line}"
-                    )
-                yield doc
+            with closing(source.rows(ledger)) as rows:
+                yield from _docs(rows, intake, rejects, ledger)
     if ledger.n_docs == n_before:
         raise _nothing(found, ledger)
+
+
+def _docs(rows: Rows, intake: Intake, rejects: _Rejects, ledger: ReadLedger) -> Iterator[Doc]:
+    parse, meta, make = rows.parse, rows.meta, intake.doc
+    for line, raw in rows.numbered:
+        try:
+            doc = make(parse(raw), meta)
+        except BadRow as bad:
+            rejects.take(bad, where=rows.where, line=line, row=rows.spell(raw))
+            continue
+        if holds_blank(doc.id):
+            ledger.n_blank_ids += 1
+            ledger.first_blank_id = ledger.first_blank_id or f"{doc.id!r} at {rows.where}:{line}"
+        yield doc
 
 
 def _nothing(found: Sequence[Source], ledger: ReadLedger) -> CorpusError:

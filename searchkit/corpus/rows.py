@@ -30,7 +30,8 @@ class Rows:
 
     `numbered` yields (line or row, raw); `parse` gives the fields of a raw row or raises BadRow;
     `meta` types the fields that are left when id, title and text are taken, and returns how
-    many it had to keep as JSON; `spell` is the raw row for a rejects file.
+    many it had to keep as JSON; `spell` is the raw row for a rejects file. `close` closes the
+    source, read to its end or not: whoever iterates calls it.
     """
 
     where: str
@@ -38,6 +39,7 @@ class Rows:
     parse: Callable[[Any], Fields]
     meta: Callable[[Mapping[str, Any]], tuple[Fields, int]]
     spell: Callable[[Any], str]
+    close: Callable[[], None]
 
 
 def line_text(line: bytes) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from searchkit.corpus.atomic import replaced
-from searchkit.corpus.lines import is_zipped, read_lines
+from searchkit.corpus.lines import numbered_lines
 from searchkit.corpus.rows import BadRow, decode
 from searchkit.corpus.values import holds_blank, id_of
 from searchkit.errors import CorpusError
@@ -34,12 +34,13 @@ def read_run(path: Path) -> dict[str, list[tuple[str, float]]]:
     """
     found: dict[bytes, dict[str, float]] = {}
     known: dict[bytes, str] = {}  # documents of many queries are spelled and checked once
-    for number, line in enumerate(read_lines(str(path), zipped=is_zipped(path.name)), 1):
-        if columns := line.split():
-            try:
-                _add(found, columns, known)
-            except BadRow as bad:
-                raise CorpusError(path, number, bad.why) from None
+    with numbered_lines(path) as lines:
+        for number, line in lines:
+            if columns := line.split():
+                try:
+                    _add(found, columns, known)
+                except BadRow as bad:
+                    raise CorpusError(path, number, bad.why) from None
     if not found:
         raise CorpusError(path, None, "there is no ranking in it. Check the file")
     return {decode(query_id): best_first(scores) for query_id, scores in found.items()}

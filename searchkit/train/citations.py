@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from searchkit.corpus.lines import is_zipped, read_lines
+from searchkit.corpus.lines import numbered_lines
 from searchkit.errors import ConfigError, CorpusError
 from searchkit.index.index import Index
 from searchkit.train.cloze import Cloze, ClozeCounts
@@ -24,17 +24,20 @@ def read_citations(path: Path) -> list[Citation]:
     """
     comma = "," if path.name.removesuffix(".gz").endswith(".csv") else "\t"
     found = []
-    for number, line in enumerate(read_lines(str(path), zipped=is_zipped(path.name)), 1):
-        text = line.decode("utf-8", "replace")
-        if not text.strip():
-            continue
-        cells = [cell.strip() for cell in next(csv.reader([text.rstrip("\r\n")], delimiter=comma))]
-        if number == 1 and cells[0].casefold().startswith(_HEADS):
-            continue
-        if len(cells) < 2 or not cells[0] or not cells[1]:
-            why = "need two columns, the citing and the cited id. Separate them by a tab"
-            raise CorpusError(path, number, why)
-        found.append((cells[0], cells[1]))
+    with numbered_lines(path) as lines:
+        for number, line in lines:
+            text = line.decode("utf-8", "replace")
+            if not text.strip():
+                continue
+            cells = [
+                cell.strip() for cell in next(csv.reader([text.rstrip("\r\n")], delimiter=comma))
+            ]
+            if number == 1 and cells[0].casefold().startswith(_HEADS):
+                continue
+            if len(cells) < 2 or not cells[0] or not cells[1]:
+                why = "need two columns, the citing and the cited id. Separate them by a tab"
+                raise CorpusError(path, number, why)
+            found.append((cells[0], cells[1]))
     if not found:
         raise CorpusError(path, None, "it holds no citation. Write two ids a line")
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
@@ -170,19 +171,23 @@ class _Reading:
 
     def _examples(self) -> Iterator[list[Example]]:
         for feed in self.feeds:
-            for line, found in feed.numbered():
-                self.n_read += 1
-                if self.progress and self.n_read % _EVERY == 0:
-                    self.progress(self.n_read, 0)
-                if not isinstance(found, BadRow):
-                    yield found
-                elif self.skips:
-                    self.ledger.n_skipped += 1
-                    self.ledger.reasons[found.reason] += 1
-                else:
-                    raise CorpusError(feed.where, line, found.why) from None
+            with closing(feed.numbered()) as numbered:
+                for line, found in numbered:
+                    self._told()
+                    if not isinstance(found, BadRow):
+                        yield found
+                    elif self.skips:
+                        self.ledger.n_skipped += 1
+                        self.ledger.reasons[found.reason] += 1
+                    else:
+                        raise CorpusError(feed.where, line, found.why) from None
         if self.progress:
             self.progress(self.n_read, self.n_read)
+
+    def _told(self) -> None:
+        self.n_read += 1
+        if self.progress and self.n_read % _EVERY == 0:
+            self.progress(self.n_read, 0)
 
     def _nothing(self) -> CorpusError:
         where = ", ".join(feed.where for feed in self.feeds)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,7 +19,7 @@ from searchkit.train.beir import BeirSplit
 from searchkit.train.recipe import Shape
 from searchkit.train.shapes import Example, RowReader
 
-Numbered: TypeAlias = Iterator[tuple[int | None, list[Example] | BadRow]]
+Numbered: TypeAlias = Generator[tuple[int | None, list[Example] | BadRow], None, None]
 _SPLIT = "train"
 
 
@@ -91,14 +92,14 @@ def _identity(source: Source) -> Sequence[Any]:
 
 
 def _examples(source: Source, reader: RowReader, ledger: ReadLedger) -> Numbered:
-    rows = source.rows(ledger)
-    parse, make = rows.parse, reader.examples
-    for line, raw in rows.numbered:
-        try:
-            found: list[Example] | BadRow = make(parse(raw))
-        except BadRow as bad:
-            found = bad
-        yield line, found
+    with closing(source.rows(ledger)) as rows:
+        parse, make = rows.parse, reader.examples
+        for line, raw in rows.numbered:
+            try:
+                found: list[Example] | BadRow = make(parse(raw))
+            except BadRow as bad:
+                found = bad
+            yield line, found
 
 
 def _source(name: str) -> Source:

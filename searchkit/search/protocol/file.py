@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 import orjson
 
 from searchkit.corpus.atomic import replaced_by
-from searchkit.corpus.lines import is_zipped, read_lines
+from searchkit.corpus.lines import is_zipped, numbered_lines
 from searchkit.corpus.rows import LINE_BYTES
 from searchkit.errors import ConfigError, CorpusError
 from searchkit.search.protocol.value import Entry, Protocol
@@ -69,13 +69,13 @@ class ProtocolFile:
 
     def entries(self) -> Iterator[Entry]:
         """The queries in their order, one in memory at a time."""
-        lines = islice(_lines(self.path), 1, 1 + self.n_queries)
-        for number, line in enumerate(lines, 2):
-            try:
-                yield Entry.from_dict(orjson.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError):
-                why = f"the line is no query of a protocol. {_COPY}"
-                raise CorpusError(self.path, number, why) from None
+        with numbered_lines(self.path) as lines:
+            for number, line in islice(lines, 1, 1 + self.n_queries):
+                try:
+                    yield Entry.from_dict(orjson.loads(line))
+                except (ValueError, KeyError, TypeError, AttributeError):
+                    why = f"the line is no query of a protocol. {_COPY}"
+                    raise CorpusError(self.path, number, why) from None
 
 
 def read_protocol(path: Path) -> ProtocolFile:
@@ -85,12 +85,13 @@ def read_protocol(path: Path) -> ProtocolFile:
     one of another version.
     """
     hashed, n_lines, last, protocol = hashlib.sha256(), 0, b"", None
-    for line in _lines(path):
-        if protocol is None:
-            protocol = Protocol.from_dict(_loads(path, line), path)
-        else:
-            hashed.update(last + b"\n")
-        last, n_lines = line, n_lines + 1
+    with numbered_lines(path) as lines:
+        for number, line in lines:
+            if protocol is None:
+                protocol = Protocol.from_dict(_loads(path, line), path)
+            else:
+                hashed.update(last + b"\n")
+            last, n_lines = line, number
     if protocol is None:
         raise CorpusError(path, None, "there is nothing in it. Name what --protocol has written")
     found = _last(path, last, n_lines)
@@ -102,10 +103,6 @@ def read_protocol(path: Path) -> ProtocolFile:
 
 def _open(path: Path, *, zipped: bool) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path, "wb")) if zipped else path.open("wb")
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    return read_lines(str(path), zipped=is_zipped(path.name))
 
 
 def _loads(path: Path, line: bytes) -> Any:  # noqa: ANN401 - JSON
