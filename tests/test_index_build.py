@@ -241,7 +241,7 @@ def test_a_file_is_hashed_once_and_again_when_it_changes(tmp_path, home):
     ("text", "why"),
     [
         ("{}", "names no format"),
-        ('{"format": 99}', "format 99, this searchkit reads 1 to 1"),
+        ('{"format": 99}', "format 99, this searchkit reads 1 to 2"),
         ('{"format": 1}', "does not hold what a generation holds"),
         ("[1", "is not JSON"),
         ("[" * 100_000, "is not JSON"),

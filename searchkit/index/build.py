@@ -68,6 +68,7 @@ def build_index(
                 segments=tuple(_with_vectors(drafts, segments, config, watch)),
                 encoders=records(out, segments[0], config.dense),
                 ledger=dict(ledger()),
+                next_seq=sum(segment.n_docs for segment in segments),
                 versions=versions(),
             )
             fresh = publish(out, draft)

@@ -10,6 +10,7 @@ from pathlib import Path
 from searchkit.errors import FormatError
 from searchkit.index import disk
 from searchkit.index.generation import (
+    FORMAT,
     Generation,
     commit,
     next_number,
@@ -28,6 +29,7 @@ def publish(index: Path, draft: Generation) -> Generation:
         draft,
         number=next_number(index),
         written=datetime.now(UTC).isoformat(timespec="seconds"),
+        format=FORMAT,
     )
     commit(index, fresh)
     collect(index, keep=fresh)

@@ -12,7 +12,7 @@ from typing import Any
 from searchkit.errors import DamagedIndex, FormatError
 from searchkit.index import disk
 
-FORMAT = 1
+FORMAT = 2
 OLDEST_READABLE = 1
 CURRENT = "CURRENT"
 
@@ -27,7 +27,7 @@ class FileStamp:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One derived structure of one segment: postings, vectors or ann."""
+    """One derived structure of one segment: postings, vectors, ann or tombstones."""
 
     kind: str
     hash: str  # of the inputs and the configuration, and the name of the folder
@@ -45,13 +45,19 @@ class Segment:
     """Documents that came in one after another, and the parts derived from them."""
 
     hash: str
-    n_docs: int
+    n_docs: int  # rows, deleted documents among them
     files: dict[str, FileStamp]
     parts: tuple[Part, ...] = ()
 
     @property
     def folder(self) -> str:
         return f"segments/{self.hash}"
+
+    @property
+    def n_deleted(self) -> int:
+        """Documents that lie here and are no longer in the index."""
+        stones = self.part("tombstones")
+        return int(stones.stats["n_docs"]) if stones else 0
 
     def part(self, kind: str, **config: object) -> Part | None:
         """The part of this kind whose configuration holds these values."""
@@ -72,11 +78,20 @@ class Generation:
     ledger: dict[str, Any] = field(default_factory=dict)  # what was read, skipped, repaired
     versions: dict[str, str] = field(default_factory=dict)
     written: str = ""  # ISO 8601, UTC
+    next_seq: int = 0  # of the next document that comes in: above every one that ever did
+    keep: int = 0  # older generations that a commit leaves as snapshots
+    snapshots: dict[str, str] = field(default_factory=dict)  # number -> sha256 of those kept
     format: int = FORMAT
 
     @property
-    def n_docs(self) -> int:
+    def n_rows(self) -> int:
+        """Rows of all segments: what masks and rankings count, deleted documents among them."""
         return sum(segment.n_docs for segment in self.segments)
+
+    @property
+    def n_docs(self) -> int:
+        """Documents that a search can find."""
+        return self.n_rows - sum(segment.n_deleted for segment in self.segments)
 
     @property
     def fingerprint(self) -> str:
@@ -169,6 +184,8 @@ def read_generation(path: Path) -> Generation:
 def _parse(raw: dict[str, Any]) -> Generation:
     raw["segments"] = tuple(_segment(segment) for segment in raw["segments"])
     raw["encoders"] = tuple(raw["encoders"])
+    if raw["format"] == 1:  # whose documents count from 0 without a gap
+        raw["next_seq"] = sum(segment.n_docs for segment in raw["segments"])
     return Generation(**raw)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,7 +21,8 @@ from searchkit.index.docs import DocStore
 from searchkit.index.generation import Generation, Part, Segment
 from searchkit.index.lock import hold
 from searchkit.index.postings import Postings, open_postings
-from searchkit.types import Doc, Row, Rows
+from searchkit.index.tombstones import Tombstones, open_tombstones
+from searchkit.types import Doc, Mask, Row, Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,12 @@ class OpenSegment:
     base: int
     segment: Segment
     docs: DocStore
+    gone: Tombstones | None = None
+
+    @property
+    def alive(self) -> Mask | None:
+        """Rows of the segment that are still there; None where all are."""
+        return self.gone.alive(self.segment.n_docs) if self.gone else None
 
 
 class Index:
@@ -44,7 +52,9 @@ class Index:
             if len(docs) != segment.n_docs:
                 why = f"holds {len(docs)} documents where {segment.n_docs} were written"
                 raise DamagedIndex(path / segment.folder, why, "Build the index again.")
-            self.segments.append(OpenSegment(base, segment, docs))
+            stones = segment.part("tombstones")
+            gone = open_tombstones(path / stones.folder, segment.n_docs) if stones else None
+            self.segments.append(OpenSegment(base, segment, docs, gone))
             base += segment.n_docs
         self._bases = np.array([segment.base for segment in self.segments], np.int64)
 
@@ -70,16 +80,35 @@ class Index:
         self.close()
 
     def __len__(self) -> int:
+        """Documents that a search can find."""
         return self.generation.n_docs
+
+    @property
+    def n_rows(self) -> int:
+        """What masks over rows count: deleted documents among them."""
+        return self.generation.n_rows
+
+    @cached_property
+    def alive(self) -> Mask | None:
+        """Rows that a search may find, (n_rows,); None where nothing is deleted."""
+        if self.n_rows == len(self):
+            return None
+        return np.concatenate(
+            [
+                np.ones(one.segment.n_docs, np.bool_) if one.alive is None else one.alive
+                for one in self.segments
+            ]
+        )
 
     def __getitem__(self, row: Row) -> Doc:
         segment = self._segment_of(row)
         return segment.docs[row - segment.base]
 
     def __iter__(self) -> Iterator[Doc]:
-        """Every document in `seq` order."""
+        """Every document that is still there, in `seq` order."""
         for segment in self.segments:
-            yield from segment.docs
+            alive = segment.alive
+            yield from segment.docs if alive is None else compress(segment.docs, alive)
 
     def id(self, row: Row) -> str:
         segment = self._segment_of(row)
@@ -91,9 +120,13 @@ class Index:
     def row(self, doc_id: str) -> Row:
         """Row of the document with this id; QueryError where there is none."""
         for segment in self.segments:
-            found = pc.index(segment.docs.ids, pa.scalar(doc_id, pa.large_string())).as_py()
-            if found >= 0:
-                return segment.base + int(found)
+            rows = pc.indices_nonzero(
+                pc.equal(segment.docs.ids, pa.scalar(doc_id, pa.large_string()))
+            ).to_pylist()  # an id may have come back after it was deleted
+            gone = segment.gone
+            for row in rows:
+                if gone is None or row not in gone.rows:
+                    return segment.base + int(row)
         raise QueryError(
             f"there is no document {doc_id!r} in {self.path}. Ids are as in the corpus."
         )
@@ -102,8 +135,10 @@ class Index:
         """Row of each of these documents that is there. One pass over all ids, for many of them."""
         wanted, rows = pa.array(doc_ids, pa.large_string()), dict[str, Row]()
         for segment in self.segments:
-            ids = segment.docs.ids
+            ids, alive = segment.docs.ids, segment.alive
             local = pc.indices_nonzero(pc.is_in(ids, value_set=wanted))
+            if alive is not None:
+                local = local.filter(pa.array(alive[local.to_numpy()]))
             for id_, row in zip(ids.take(local).to_pylist(), local.to_pylist(), strict=True):
                 rows[id_] = segment.base + row
         return rows
@@ -134,7 +169,7 @@ class Index:
 
     @cached_property
     def table(self) -> pa.Table:
-        """Metadata of all documents by row, with `id` and `title`: what filters look at."""
+        """Metadata of all rows, with `id` and `title`: what filters look at."""
         tables = [
             segment.docs.meta
             if segment.docs.meta.num_columns
@@ -166,8 +201,8 @@ class Index:
         return {"id": pa.chunked_array(ids, kind), "title": pa.chunked_array(titles, kind)}
 
     def _segment_of(self, row: Row) -> OpenSegment:
-        if not 0 <= row < len(self):
-            raise IndexError(f"row {row} of {len(self)}")
+        if not 0 <= row < self.n_rows:
+            raise IndexError(f"row {row} of {self.n_rows}")
         return self.segments[int(np.searchsorted(self._bases, row, "right")) - 1]
 
 
