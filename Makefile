@@ -1,9 +1,9 @@
-# Two commands do everything: make demo, make test.
+# Two commands do everything: make demo, make test. Before a release: make soak.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test lint types unit clean
+.PHONY: demo test lint types unit soak clean
 
 demo: $(STAMP)
 	$(BIN)/searchkit demo
@@ -20,6 +20,9 @@ types: .venv/.dev
 
 unit: .venv/.dev
 	$(BIN)/pytest
+
+soak: .venv/.dev
+	$(BIN)/pytest -m soak -s
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "searchkit needs Python 3.11 or newer; name one: make PYTHON=python3.12")'
