@@ -1,3 +1,4 @@
+import hashlib
 import shutil
 
 import numpy as np
@@ -79,6 +80,9 @@ def test_a_part_holds_the_vectors_of_every_passage_in_order(tmp_path, mode, dtyp
     assert stats.n_tokens_beyond == sum(beyond)
     assert stats.n_truncated_docs == np.count_nonzero(beyond)
     assert stats.n_tokens == sum(ENCODER.n_tokens(texts))
+    assert part.n_tokens.tolist() == ENCODER.n_tokens(texts)
+    digests = [hashlib.sha256(text.encode()).digest()[:16] for text in texts]
+    assert [digest.tobytes() for digest in part.digests] == digests
     assert (stats.n_vectors, stats.n_encoded) == (len(texts), len(set(texts)))
     assert stats.n_encoded + stats.n_reused == stats.n_vectors
 
@@ -199,6 +203,10 @@ def part(tmp_path):
         ("starts.npy", np.empty(0, np.int64)),
         ("beyond.npy", np.zeros(5, np.uint32)),
         ("beyond.npy", np.zeros(6, np.int8)),
+        ("digests.npy", np.zeros((17, 2), np.uint64)),
+        ("digests.npy", np.zeros((18, 1), np.uint64)),
+        ("n_tokens.npy", np.zeros(17, np.uint32)),
+        ("n_tokens.npy", np.zeros(18, np.int64)),
     ],
 )
 def test_arrays_that_disagree_are_refused(part, name, wrong):
@@ -208,7 +216,7 @@ def test_arrays_that_disagree_are_refused(part, name, wrong):
         open_vectors(part)
 
 
-@pytest.mark.parametrize("name", ["vectors.npy", "starts.npy", "beyond.npy"])
+@pytest.mark.parametrize("name", ["vectors.npy", "starts.npy", "beyond.npy", "n_tokens.npy"])
 def test_files_that_are_cut_off_or_gone_are_refused(part, name):
     whole = (part / name).read_bytes()
     for content in (whole[:-1], whole[:20], b""):
@@ -218,6 +226,12 @@ def test_files_that_are_cut_off_or_gone_are_refused(part, name):
     (part / name).unlink()
     with pytest.raises(DamagedIndex):
         open_vectors(part)
+
+
+def test_a_part_of_format_1_says_nothing_of_its_texts(part):
+    for name in ("digests.npy", "n_tokens.npy"):
+        (part / name).unlink()
+    assert (open_vectors(part).digests, open_vectors(part).n_tokens) == (None, None)
 
 
 def test_a_part_survives_being_moved(part, tmp_path):

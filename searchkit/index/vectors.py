@@ -48,6 +48,9 @@ class VectorPart:
     vectors: NDArray[Any]  # (n_vectors, dim) float16 or float32, rows of unit length
     starts: NDArray[np.int64] | None  # (n_docs + 1,) rising; None: one vector each
     beyond: NDArray[np.uint32]  # (n_docs,) tokens beyond the encoder's limit
+    # of the exact string that became each vector; None in format 1
+    digests: NDArray[np.uint64] | None = None  # (n_vectors, 2) first 16 bytes of its SHA-256
+    n_tokens: NDArray[np.uint32] | None = None  # (n_vectors,) before the cut
 
     @property
     def n_docs(self) -> int:
@@ -105,6 +108,8 @@ def write_vectors(
             done += size
             progress(done, n_docs)
     _save(folder, config, counts=counts, beyond=beyond)
+    np.save(folder / "digests.npy", np.concatenate([digests_of([]), *writer.digests]))
+    np.save(folder / "n_tokens.npy", _fitted(writer.n_tokens))
     return _stats(writer, np.concatenate([_NONE, *beyond]))
 
 
@@ -112,15 +117,46 @@ def open_vectors(folder: Path) -> VectorPart:
     """The vector part in a folder, mapped, its shapes checked; DamagedIndex where they disagree."""
     vectors = _load(folder / "vectors.npy", ("<f2", "<f4"), n_axes=2)
     beyond = _load(folder / "beyond.npy", ("<u4",), n_axes=1)
+    starts = _starts(folder, n_vectors=len(vectors), n_docs=len(beyond))
+    return VectorPart(vectors, starts, beyond, *_texts(folder, len(vectors)))
+
+
+def digests_of(texts: Sequence[str]) -> NDArray[np.uint64]:
+    """What tells texts apart: (len(texts), 2), the first 16 bytes of the SHA-256 of each.
+
+    Two of a billion texts share one with a chance of 10^-21.
+    """
+    content = b"".join(hashlib.sha256(text.encode()).digest()[:16] for text in texts)
+    return np.frombuffer(content, "<u8").reshape(-1, 2)
+
+
+def _starts(folder: Path, *, n_vectors: int, n_docs: int) -> NDArray[np.int64] | None:
     if not (folder / "starts.npy").exists():
-        if len(vectors) != len(beyond):
+        if n_vectors != n_docs:
             raise DamagedIndex(folder, "vectors and documents do not agree in number", _CURE)
-        return VectorPart(vectors, None, beyond)
+        return None
     starts = _load(folder / "starts.npy", ("<i8",), n_axes=1)
-    ends = len(starts) == len(beyond) + 1 and starts[0] == 0 and starts[-1] == len(vectors)
+    ends = len(starts) == n_docs + 1 and starts[0] == 0 and starts[-1] == n_vectors
     if not ends or (np.diff(starts) < 1).any():
         raise DamagedIndex(folder / "starts.npy", "it does not fit the vectors", _CURE)
-    return VectorPart(vectors, starts, beyond)
+    return starts
+
+
+def _texts(
+    folder: Path, n_vectors: int
+) -> tuple[NDArray[np.uint64] | None, NDArray[np.uint32] | None]:
+    """Digests and lengths; none of both where the part was written in format 1."""
+    if not (folder / "digests.npy").exists():
+        return None, None
+    digests = _load(folder / "digests.npy", ("<u8",), n_axes=2)
+    n_tokens = _load(folder / "n_tokens.npy", ("<u4",), n_axes=1)
+    for name, found, shape in (
+        ("digests", digests, (n_vectors, 2)),
+        ("n_tokens", n_tokens, (n_vectors,)),
+    ):
+        if found.shape != shape:
+            raise DamagedIndex(folder / f"{name}.npy", "it does not fit the vectors", _CURE)
+    return digests, n_tokens
 
 
 @dataclass(slots=True, eq=False)
@@ -132,11 +168,14 @@ class _Writer:
     rows: RowFile
     row_of: dict[bytes, int] = field(default_factory=dict)  # digest of a text -> its first row
     n_tokens: array[int] = field(default_factory=lambda: array("Q"))  # of each row
+    digests: list[NDArray[np.uint64]] = field(default_factory=list)  # of each row, by grid
     n_encoded: int = 0
 
     def add(self, grid: Grid, progress: Progress) -> NDArray[np.int64]:
         """Append the vectors of a grid; the length of each passage in tokens."""
-        digests = [_digest(text) for text in grid.texts]
+        of_grid = digests_of(grid.texts)
+        self.digests.append(of_grid)
+        digests = [digest.tobytes() for digest in of_grid]
         first: dict[bytes, int] = {}  # texts not seen before -> where in the grid
         for n, digest in enumerate(digests):
             if digest not in self.row_of:
@@ -168,10 +207,6 @@ class _Writer:
         return shard
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
-
-
 def _within(progress: Progress, done: int, size: int, total: int) -> Progress:
     """Progress inside a grid, in documents: tokens stand for them in proportion."""
     return lambda n, of: progress(done + size * n // max(of, 1), total)
@@ -184,11 +219,14 @@ def _save(
     counts: list[NDArray[np.int64]],
     beyond: list[NDArray[np.int64]],
 ) -> None:
-    excess = np.minimum(np.concatenate([_NONE, *beyond]), 2**32 - 1)
-    np.save(folder / "beyond.npy", excess.astype(np.uint32))
+    np.save(folder / "beyond.npy", _fitted(np.concatenate([_NONE, *beyond])))
     if config.passages != "document":
         starts = np.concatenate([[0], np.cumsum(np.concatenate([_NONE, *counts]))])
         np.save(folder / "starts.npy", starts.astype(np.int64))
+
+
+def _fitted(numbers: Sequence[int] | NDArray[np.int64]) -> NDArray[np.uint32]:
+    return np.minimum(np.asarray(numbers, np.int64), 2**32 - 1).astype(np.uint32)
 
 
 def _stats(writer: _Writer, beyond: NDArray[np.int64]) -> VectorStats:
