@@ -95,6 +95,10 @@ class DocStore:
         return found
 
     @property
+    def seqs(self) -> pa.ChunkedArray:
+        return pa.chunked_array([batch.column(0) for batch in self._rows], pa.uint64())
+
+    @property
     def ids(self) -> pa.ChunkedArray:
         return pa.chunked_array([batch.column(1) for batch in self._rows], pa.large_string())
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from searchkit.errors import DamagedIndex
 from searchkit.index import disk
 from searchkit.index.generation import FileStamp, Generation
+from searchkit.protocols import Progress
 
 _CURE = "Build the index again, or copy the file from a sound copy of the index."
+
+
+def _silent(done: int, total: int) -> None: ...
 
 
 def home() -> Path:
@@ -33,15 +37,38 @@ def check(index: Path, generation: Generation) -> None:
         _write(index, seen)
 
 
+def faults(
+    index: Path, generation: Generation, *, full: bool = False, progress: Progress = _silent
+) -> Iterator[tuple[str, str]]:
+    """Every missing or damaged file, by its path inside the index, and what is wrong with it.
+
+    full: all are hashed, or only those without a stamp that fits. What is damaged loses its stamp,
+    so that the next open refuses it too. Progress is in files.
+    """
+    known, stamps = dict(_read(index)), list(generation.files())
+    for n, (name, stamp) in enumerate(stamps, 1):
+        wrong = None
+        if full or _mark(index / name, stamp) != known.get(name):
+            wrong = damage(index / name, stamp)
+        progress(n, len(stamps))
+        if wrong:
+            if known.pop(name, None):
+                _write(index, known)
+            yield name, wrong
+
+
 def damage(path: Path, stamp: FileStamp) -> str | None:
     """What is wrong with a file, by its bytes; None where nothing is."""
-    if not path.is_file():
-        return "is missing"
-    n_bytes = path.stat().st_size
-    if n_bytes != stamp.n_bytes:
-        return f"has {n_bytes} bytes where {stamp.n_bytes} were written"
-    if disk.sha256(path) != stamp.sha256:
-        return "is damaged: its bytes are not those that were written"
+    try:
+        if not path.is_file():
+            return "is missing"
+        n_bytes = path.stat().st_size
+        if n_bytes != stamp.n_bytes:
+            return f"has {n_bytes} bytes where {stamp.n_bytes} were written"
+        if disk.sha256(path) != stamp.sha256:
+            return "is damaged: its bytes are not those that were written"
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error})"
     return None
 
 
