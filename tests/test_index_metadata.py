@@ -25,8 +25,40 @@ def columns(rows, batch):
 
 @settings(deadline=None)  # the first array of all imports pandas
 @given(metas, st.integers(1, 5))
-def test_types_do_not_depend_on_the_batches(rows, batch):
-    assert columns(rows, batch)[0].schema == columns(rows, 100)[0].schema
+def test_nothing_depends_on_the_batches(rows, batch):
+    (found, mixed), (whole, counted) = columns(rows, batch), columns(rows, 100)
+    assert found.equals(whole)
+    assert mixed == counted
+
+
+def test_a_whole_number_is_spelled_as_one_beside_fractions_and_words():
+    rows = [{"n": 1}, {"n": 2.5}, {"n": "x"}]
+    for batch in (1, 2, 3):
+        assert columns(rows, batch)[0]["n"].to_pylist() == ["1", "2.5", "x"]
+
+
+def present(table, n_rows):
+    rows = table.to_pylist() or [{}] * n_rows
+    return [{name: v for name, v in row.items() if v is not None} for row in rows]
+
+
+@given(st.lists(metas, max_size=4), st.data())
+def test_stored_columns_join_as_their_documents_would(segments, data):
+    joined, rows = MetaColumns(), []
+    for segment in segments:
+        alive = data.draw(st.lists(st.booleans(), min_size=len(segment), max_size=len(segment)))
+        table = columns(segment, 100)[0]
+        rows += [
+            row for row, lives in zip(present(table, len(segment)), alive, strict=True) if lives
+        ]
+        if table.num_columns:
+            table = table.filter(pa.array(alive, pa.bool_()))
+        joined.add_columns(table, sum(alive))
+    found, mixed = joined.finish()
+    fresh, counted = columns(rows, 3)
+    assert found.equals(fresh)
+    assert found.column_names == fresh.column_names
+    assert mixed == counted
 
 
 @given(

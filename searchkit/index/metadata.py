@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 _TYPES: dict[type, pa.DataType] = {
     bool: pa.bool_(),
@@ -23,11 +24,11 @@ class MetaColumns:
     """Columns that learn their type from their values: the narrowest that holds them all.
 
     int and float become float, which rounds an int beyond 2**53; any other mixture becomes
-    string, and is counted.
+    string, and is counted. How the rows come in batches changes nothing.
     """
 
     def __init__(self) -> None:
-        self._batches: list[dict[str, pa.Array]] = []
+        self._batches: list[dict[str, dict[type, pa.Array]]] = []  # by column, by type of value
         self._sizes: list[int] = []
         self._kinds: dict[str, Counter[type]] = {}
 
@@ -38,11 +39,36 @@ class MetaColumns:
         self._batches.append({name: self._column(name, metas) for name in names})
         self._sizes.append(len(metas))
 
-    def _column(self, name: str, metas: Sequence[Mapping[str, Any]]) -> pa.Array:
+    def _column(self, name: str, metas: Sequence[Mapping[str, Any]]) -> dict[type, pa.Array]:
         values = [meta.get(name) for meta in metas]
-        kinds = Counter(_kind(value) for value in values if value is not None)
-        self._kinds.setdefault(name, Counter()).update(kinds)
-        return _array(values, _common(kinds))
+        kinds = [None if value is None else _kind(value) for value in values]
+        counted = Counter(kind for kind in kinds if kind is not None)
+        self._kinds.setdefault(name, Counter()).update(counted)
+        if len(counted) == 1:
+            return {kind: _array(values, kind) for kind in counted}
+        return {
+            kind: _array(
+                [v if k is kind else None for v, k in zip(values, kinds, strict=True)], kind
+            )
+            for kind in counted
+        }
+
+    def add_columns(self, table: pa.Table, n_rows: int) -> None:
+        """Take in rows whose columns have their types already, as if their documents came.
+
+        A column without a value is none, and the others come in the order of their first values.
+        """
+        held = [name for name in table.column_names if table[name].null_count < n_rows]
+        firsts = {name: pc.index(table[name].is_valid(), True).as_py() for name in held}
+        batch = {}
+        for name in sorted(held, key=firsts.__getitem__):
+            column = table[name].combine_chunks()
+            [kind] = [kind for kind, stored in _TYPES.items() if stored == column.type]
+            batch[name] = {kind: column}
+            n_values = n_rows - column.null_count
+            self._kinds.setdefault(name, Counter()).update({kind: n_values})
+        self._batches.append(batch)
+        self._sizes.append(n_rows)
 
     def finish(self) -> tuple[pa.Table, dict[str, int]]:
         """One table of all rows, and the number of values that mixture turned into strings."""
@@ -50,7 +76,7 @@ class MetaColumns:
         for name, kinds in self._kinds.items():
             kind = _common(kinds)
             parts = [
-                _cast(batch[name], kind) if name in batch else pa.nulls(size, _TYPES[kind])
+                _joined(batch.get(name, {}), kind, size)
                 for batch, size in zip(self._batches, self._sizes, strict=True)
             ]
             columns[name] = pa.chunked_array(parts, _TYPES[kind])
@@ -74,16 +100,19 @@ def _common(kinds: Mapping[type, int]) -> type:
 def _array(values: list[Any], kind: type) -> pa.Array:
     if kind is str:
         values = [None if value is None else _spell(value) for value in values]
-    if kind is float:
-        values = [None if value is None else float(value) for value in values]
     return pa.array(values, _TYPES[kind])
+
+
+def _joined(arrays: Mapping[type, pa.Array], kind: type, size: int) -> pa.Array:
+    """The values of a batch as one type: no row has a value of two."""
+    if not arrays:
+        return pa.nulls(size, _TYPES[kind])
+    return pc.coalesce(*(_cast(array, kind) for array in arrays.values()))
 
 
 def _cast(column: pa.Array, kind: type) -> pa.Array:
     if column.type == _TYPES[kind]:
         return column
-    if column.null_count == len(column):
-        return pa.nulls(len(column), _TYPES[kind])
     if kind is float:
         return column.cast(pa.float64(), safe=False)
     return _array(column.to_pylist(), str)
