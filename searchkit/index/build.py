@@ -144,13 +144,9 @@ def _segments(
 
 def _write(inverted: Inverted, drafts: Drafts) -> Segment:
     counted, mixed = inverted.finish()
-    segment, postings = inverted.segment, inverted.postings
-    files = drafts.seal(segment)
-    name = disk.sha256_of(*(f"{file} {stamp.sha256}" for file, stamp in sorted(files.items())))
-    bare = Segment(name, counted["n_docs"], files)
-    drafts.keep(segment, bare.folder, files)
-    config = {"analyzer": inverted.analyzer.config, "positions": False}
-    part = drafts.part("postings", postings, config, inputs=name, stats={**counted, **mixed})
+    bare = drafts.segment(inverted.segment, counted["n_docs"])
+    config, stats = {"analyzer": inverted.analyzer.config, "positions": False}, {**counted, **mixed}
+    part = drafts.part("postings", inverted.postings, config, inputs=bare.hash, stats=stats)
     return replace(bare, parts=(part,))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from searchkit.index import disk
-from searchkit.index.generation import FileStamp, Part
+from searchkit.index.generation import FileStamp, Part, Segment
 from searchkit.index.stamps import damage
 
 
@@ -68,6 +68,14 @@ class Drafts:
             disk.remove(place)
         disk.move(folder, place)
 
+    def segment(self, folder: Path, n_docs: int) -> Segment:
+        """Seal and keep the documents of a segment; its hash covers its files."""
+        files = self.seal(folder)
+        name = disk.sha256_of(*_content(files))
+        bare = Segment(name, n_docs, files)
+        self.keep(folder, bare.folder, files)
+        return bare
+
     def part(
         self,
         kind: str,
@@ -79,8 +87,11 @@ class Drafts:
     ) -> Part:
         """Seal and keep a part; its hash covers its inputs, its configuration and its files."""
         files = self.seal(folder)
-        content = [f"{file} {stamp.sha256}" for file, stamp in sorted(files.items())]
-        name = disk.sha256_of(kind, inputs, json.dumps(config, sort_keys=True), *content)
+        name = disk.sha256_of(kind, inputs, json.dumps(config, sort_keys=True), *_content(files))
         part = Part(kind, name, dict(config), files, dict(stats))
         self.keep(folder, part.folder, files)
         return part
+
+
+def _content(files: Mapping[str, FileStamp]) -> list[str]:
+    return [f"{file} {stamp.sha256}" for file, stamp in sorted(files.items())]

@@ -85,13 +85,18 @@ class PostingsBuilder:
             "doc_terms": forward.indices.astype(np.uint32),
         }
         write_postings(folder, [names[i] for i in order], arrays)
-        return {
-            "n_docs": len(sizes),
-            "n_terms": len(names),
-            "n_postings": len(arrays["rows"]),
-            "title_length": int(lengths[0].sum(dtype=np.int64)),
-            "text_length": int(lengths[1].sum(dtype=np.int64)),
-        }
+        return tally(lengths, n_terms=len(names), n_postings=len(arrays["rows"]))
+
+
+def tally(lengths: NDArray[np.uint32], *, n_terms: int, n_postings: int) -> dict[str, int]:
+    """What postings count, for the ledger."""
+    return {
+        "n_docs": lengths.shape[1],
+        "n_terms": n_terms,
+        "n_postings": n_postings,
+        "title_length": int(lengths[0].sum(dtype=np.int64)),
+        "text_length": int(lengths[1].sum(dtype=np.int64)),
+    }
 
 
 def _count(
