@@ -44,11 +44,11 @@ def build_searchkit(corpus: Path, out: Path) -> None:
 
 def open_searchkit(corpus: Path, out: Path) -> Search:
     from searchkit.index.index import Index
-    from searchkit.retrieve.bm25 import BM25Retriever, LexicalPart
+    from searchkit.retrieve.bm25 import BM25Retriever, lexical_parts
     from searchkit.retrieve.bm25_formula import BM25Params
 
     index = Index.open(out)
-    parts = [LexicalPart(base, postings) for base, postings in index.postings]
+    parts = lexical_parts(index)
     ours = BM25Retriever(
         parts, analyzer=index.analyzer, params=BM25Params(k1=K1, b=B), engine="kernel"
     )

@@ -69,10 +69,10 @@ def differences(text: str, n_docs: int, work: Path, asked: Sequence[str]) -> dic
     import pyarrow as pa
 
     from searchkit.index.index import Index
-    from searchkit.retrieve.bm25 import BM25Retriever, LexicalPart
+    from searchkit.retrieve.bm25 import BM25Retriever, lexical_parts
 
     index = Index.open(index_of(text, n_docs, "searchkit", work))
-    parts = [LexicalPart(base, postings) for base, postings in index.postings]
+    parts = lexical_parts(index)
     ours = BM25Retriever(parts, analyzer=index.analyzer)
     texts = [f"{row['title']} {row['text']}" for row in rows_of(corpus_of(text, n_docs, work))]
     runs = ours.analyzer.runs(pa.array(texts, pa.large_string()))

@@ -13,7 +13,7 @@ from searchkit.index.index import Index
 from searchkit.index.vectors import VectorConfig, open_vectors
 from searchkit.models.fakes import HashEncoder, OverlapScorer
 from searchkit.rerank import RerankOptions
-from searchkit.retrieve.bm25 import BM25Retriever, LexicalPart
+from searchkit.retrieve.bm25 import BM25Retriever, lexical_parts
 from searchkit.retrieve.dense import DensePart, DenseRetriever
 from searchkit.sample import corpus_path, queries_path
 from searchkit.search.lazy import Lazy
@@ -42,7 +42,7 @@ def index(tmp_path_factory):
 
 
 def searcher_of(index, *, pipeline=None, scorer=None):
-    lexical = [LexicalPart(base, postings) for base, postings in index.postings]
+    lexical = lexical_parts(index)
     parts = [
         DensePart(s.base, s.segment.n_docs, open_vectors(index.folder(part)))
         for s, part in index.part("vectors")
@@ -182,7 +182,7 @@ def test_why_not_names_the_rerank_depth(reranking):
 
 
 def lexical_searcher(index, *, scorer=None, **settings):
-    lexical = [LexicalPart(base, postings) for base, postings in index.postings]
+    lexical = lexical_parts(index)
     bm25 = Lazy.of(BM25Retriever(lexical, analyzer=index.analyzer))
     lazy = None if scorer is None else Lazy.of(scorer)
     return Searcher(index, Stages(Pipeline(**settings), {"bm25": bm25}, lazy, index))

@@ -76,7 +76,7 @@ def write_ann(
     faiss.write_index(index, str(folder / FILE))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class AnnIndex:
     """An opened index: proposes vectors, by scores that only it answers for."""
 

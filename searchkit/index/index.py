@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
@@ -20,9 +21,12 @@ from searchkit.index import stamps
 from searchkit.index.docs import DocStore
 from searchkit.index.generation import Generation, Part, Segment
 from searchkit.index.lock import hold
+from searchkit.index.opened import shared
 from searchkit.index.postings import Postings, open_postings
 from searchkit.index.tombstones import Tombstones, open_tombstones
 from searchkit.types import Doc, Mask, Row, Rows
+
+_TEXT = pa.large_string()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class Index:
         self.segments: list[OpenSegment] = []
         base = 0
         for segment in generation.segments:
-            docs = DocStore(path / segment.folder)
+            docs = shared(path / segment.folder, DocStore)
             if len(docs) != segment.n_docs:
                 why = f"holds {len(docs)} documents where {segment.n_docs} were written"
                 raise DamagedIndex(path / segment.folder, why, "Build the index again.")
@@ -117,11 +121,17 @@ class Index:
     def ids(self, rows: Rows) -> list[str]:
         return [self.id(row) for row in rows.tolist()]
 
+    def all_ids(self) -> list[str]:
+        """The id of every document that is still there, in `seq` order."""
+        ids = pa.chunked_array([c for s in self.segments for c in s.docs.ids.chunks], _TEXT)
+        found: list[str] = (ids if self.alive is None else ids.filter(self.alive)).to_pylist()
+        return found
+
     def row(self, doc_id: str) -> Row:
         """Row of the document with this id; QueryError where there is none."""
         for segment in self.segments:
             rows = pc.indices_nonzero(
-                pc.equal(segment.docs.ids, pa.scalar(doc_id, pa.large_string()))
+                pc.equal(segment.docs.ids, pa.scalar(doc_id, _TEXT))
             ).to_pylist()  # an id may have come back after it was deleted
             gone = segment.gone
             for row in rows:
@@ -131,9 +141,9 @@ class Index:
             f"there is no document {doc_id!r} in {self.path}. Ids are as in the corpus."
         )
 
-    def rows_of(self, doc_ids: Sequence[str]) -> dict[str, Row]:
+    def rows_of(self, doc_ids: Iterable[str]) -> dict[str, Row]:
         """Row of each of these documents that is there. One pass over all ids, for many of them."""
-        wanted, rows = pa.array(doc_ids, pa.large_string()), dict[str, Row]()
+        wanted, rows = pa.array(list(doc_ids), _TEXT), dict[str, Row]()
         for segment in self.segments:
             ids, alive = segment.docs.ids, segment.alive
             local = pc.indices_nonzero(pc.is_in(ids, value_set=wanted))
@@ -165,7 +175,7 @@ class Index:
         found = self.part("postings")
         if found is None:
             raise DamagedIndex(self.path, "has no postings", "Build the index again.")
-        return [(segment.base, open_postings(self.folder(part))) for segment, part in found]
+        return [(one.base, shared(self.folder(part), open_postings)) for one, part in found]
 
     @cached_property
     def table(self) -> pa.Table:
@@ -197,8 +207,7 @@ class Index:
     def _identity(self) -> dict[str, pa.ChunkedArray]:
         ids = [chunk for s in self.segments for chunk in s.docs.ids.chunks]
         titles = [chunk for s in self.segments for chunk in s.docs.titles.chunks]
-        kind = pa.large_string()
-        return {"id": pa.chunked_array(ids, kind), "title": pa.chunked_array(titles, kind)}
+        return {"id": pa.chunked_array(ids, _TEXT), "title": pa.chunked_array(titles, _TEXT)}
 
     def _segment_of(self, row: Row) -> OpenSegment:
         if not 0 <= row < self.n_rows:
@@ -220,6 +229,7 @@ def _column(table: pa.Table, name: str, kind: pa.DataType, n: int) -> Sequence[p
     if column.type == kind:
         return list(column.chunks)
     if pa.types.is_nested(column.type):
-        joined = [None if v is None else "; ".join(v) for v in column.to_pylist()]
-        return [pa.array(joined, kind)]
+        lists = column.to_pylist()
+        spelled = [None if v is None else json.dumps(v, ensure_ascii=False) for v in lists]
+        return [pa.array(spelled, kind)]
     return list(column.cast(kind).chunks)

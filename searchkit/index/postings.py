@@ -17,7 +17,7 @@ from searchkit.types import Rows
 WIDE = 255  # a count of this value or more stands in the overflow arrays
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Postings:
     """Term t owns the slice [starts[t], starts[t + 1]) of `rows`, `counts` and `title_counts`.
 

@@ -41,7 +41,7 @@ class VectorStats:
     n_reused: int  # vectors that came from a shard, or from an equal text
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class VectorPart:
     """The vectors of a segment, mapped from the disk: document d owns starts[d] .. starts[d+1]."""
 

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from searchkit.analyze.analyzer import TextAnalyzer
 from searchkit.analyze.strings import large_strings
+from searchkit.index.index import Index
 from searchkit.index.postings import Postings
+from searchkit.index.tombstones import Tombstones
 from searchkit.retrieve.bm25_formula import BM25Params, Collection, curve, idf, okapi_floor
 from searchkit.types import Mask, Match, Ranking, Rows, Scores
 
@@ -30,12 +32,49 @@ _TOGETHER = 128  # queries that one thread answers at a time, at least
 _KERNEL_PAYS = 20_000_000  # queries x documents from which compiling or loading it is worth it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LexicalPart:
-    """The postings of one segment and the global row of its first document."""
+    """The postings of one segment, the global row of its first document, and what was deleted."""
 
     base: int
     postings: Postings
+    gone: Tombstones | None = None
+
+    @property
+    def place(self) -> slice:
+        """Its rows among all."""
+        return slice(self.base, self.base + self.postings.n_docs)
+
+    @cached_property
+    def alive(self) -> Mask | None:
+        """Rows of the segment that may be found; None where all may."""
+        return self.gone.alive(self.postings.n_docs) if self.gone else None
+
+    def allowed(self, mask: Mask | None) -> Mask | None:
+        """Rows of the segment that may be found and that a mask over all rows allows."""
+        if mask is None:
+            return self.alive
+        here = mask[self.place]
+        return here if self.alive is None else here & self.alive
+
+    def counted(self) -> Collection:
+        """Documents that may be found, and their lengths."""
+        n_docs, lengths = self.postings.n_docs, self.postings.lengths.sum(axis=1, dtype=np.int64)
+        if self.gone:
+            n_docs, lengths = n_docs - len(self.gone.rows), lengths - self.gone.lengths
+        return Collection(n_docs, int(lengths[0]), int(lengths[1]))
+
+    def dfs(self, terms: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Documents that may be found and hold each of the terms, ids of the segment: (n,)."""
+        starts = self.postings.starts
+        dfs: NDArray[np.int64] = starts[terms + 1] - starts[terms]
+        return dfs - self.gone.df(terms) if self.gone else dfs
+
+
+def lexical_parts(index: Index) -> list[LexicalPart]:
+    """The postings of every segment of an index."""
+    found = zip(index.postings, index.segments, strict=True)
+    return [LexicalPart(base, postings, segment.gone) for (base, postings), segment in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +169,7 @@ class BM25Retriever:
 
     @cached_property
     def collection(self) -> Collection:
-        lengths = [part.postings.lengths.sum(axis=1, dtype=np.int64) for part in self.parts]
-        titles, texts = np.sum(lengths, axis=0).tolist() if lengths else (0, 0)
-        return Collection(sum(part.postings.n_docs for part in self.parts), titles, texts)
+        return sum((part.counted() for part in self.parts), Collection(0, 0, 0))
 
     def _find(self, vocabulary: Sequence[str]) -> NDArray[np.int64]:
         found = [part.postings.terms.find(vocabulary) for part in self.parts]
@@ -141,8 +178,8 @@ class BM25Retriever:
     def _dfs(self, found: NDArray[np.int64]) -> NDArray[np.int64]:
         dfs = np.zeros(found.shape[1], np.int64)
         for part, ids in zip(self.parts, found, strict=True):
-            here, starts = ids >= 0, part.postings.starts
-            dfs[here] += starts[ids[here] + 1] - starts[ids[here]]
+            here = ids >= 0
+            dfs[here] += part.dfs(ids[here])
         return dfs
 
     def _idf(self, df: int) -> float:
@@ -154,9 +191,10 @@ class BM25Retriever:
     @cached_property
     def _okapi_floor(self) -> float:
         names = pa.chunked_array([part.postings.terms.texts for part in self.parts])
-        dfs = np.concatenate([np.diff(part.postings.starts) for part in self.parts])
+        dfs = np.concatenate([p.dfs(np.arange(len(p.postings.terms))) for p in self.parts])
         merged = pa.table({"term": names, "df": dfs}).group_by("term").aggregate([("df", "sum")])
-        return okapi_floor(self.collection.n_docs, merged["df_sum"].to_numpy())
+        held = merged["df_sum"].to_numpy()
+        return okapi_floor(self.collection.n_docs, held[held > 0])
 
     @cached_property
     def _qs(self) -> list[NDArray[np.float64]]:
@@ -178,8 +216,9 @@ class BM25Retriever:
         rows, scores = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
         for n, part in enumerate(self.parts):
             sums, held = self._sums(query, n)
-            if allowed is not None:
-                held &= allowed[part.base : part.base + len(held)]
+            here = part.allowed(allowed)
+            if here is not None:
+                held &= here
             found = np.flatnonzero(held)
             rows.append(found + part.base)
             scores.append(sums[found].astype(np.float32))
@@ -204,7 +243,7 @@ class BM25Retriever:
         given = np.full((len(rows), len(query.terms)), np.nan)
         shape = curve(self.params)
         for n, part in enumerate(self.parts):
-            here = np.flatnonzero((rows >= part.base) & (rows < part.base + part.postings.n_docs))
+            here = np.flatnonzero((rows >= part.place.start) & (rows < part.place.stop))
             local = rows[here] - part.base
             for t, term in enumerate(query.ids[n]):
                 if term < 0:
@@ -240,10 +279,8 @@ class BM25Retriever:
             for _, sure in asked:
                 np.maximum(bars, sure, out=bars)
         for part, table, (terms, _) in zip(self.parts, self._tables, asked, strict=True):
-            here = np.empty(0, np.bool_)
-            if allowed is not None:
-                stop = part.base + part.postings.n_docs
-                here = np.ascontiguousarray(allowed[part.base : stop])
+            mask = part.allowed(allowed)
+            here = np.empty(0, np.bool_) if mask is None else np.ascontiguousarray(mask)
             walk_all(*terms, *table.arrays, here, part.base, k, bars, scores, rows, found)
         return Ranking.top_each(rows, scores, found)
 
@@ -252,7 +289,7 @@ class BM25Retriever:
         from searchkit.retrieve.bm25_tables import KernelTables
 
         return [
-            KernelTables(part.postings, q, self.params)
+            KernelTables(part.postings, q, self.params, alive=part.alive)
             for part, q in zip(self.parts, self._qs, strict=True)
         ]
 

@@ -65,6 +65,13 @@ class Collection:
     title_length: int
     text_length: int
 
+    def __add__(self, other: Collection) -> Collection:
+        return Collection(
+            self.n_docs + other.n_docs,
+            self.title_length + other.title_length,
+            self.text_length + other.text_length,
+        )
+
     def mean_length(self, params: BM25Params) -> float:
         total = params.title_weight * self.title_length + params.text_weight * self.text_length
         return total / self.n_docs if self.n_docs and total else 1.0

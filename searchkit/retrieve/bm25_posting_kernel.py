@@ -50,16 +50,20 @@ def gain(at, row, weight, counts, title_counts, overflow, q, curve, fields):
     return weight * (curve[0] + curve[1] * ((tf + curve[2] * q[row]) / (tf + q[row])))
 
 
-@nb.njit(nb.void(I8, I8, I8[::1], F8[::1], *PART), cache=True, nogil=True)
-def tops(first, last, ranks, best, rows, counts, title_counts, overflow, q, curve, fields, packed,
-         shares):  # fmt: skip
-    """What the best postings in [first, last) give with weight 1.
+@nb.njit(nb.void(I8, I8, nb.boolean[::1], I8[::1], F8[::1], *PART), cache=True, nogil=True)
+def tops(first, last, alive, ranks, best, rows, counts, title_counts, overflow, q, curve, fields,
+         packed, shares):  # fmt: skip
+    """What the best postings in [first, last) give with weight 1, of documents that are alive.
 
+    alive: (n_docs,), or empty where all are.
     ranks: (n,) ascending from 1; best: (n,) written: the most that one gives, then what ranks[i]
     of them give or more, a little less than the truth, 0 where there are not so many.
     """
     most, steps, given = 0.0, np.zeros(STEPS + 1, np.int64), np.empty(last - first)
     for at in range(first, last):
+        if len(alive) and not alive[rows[at]]:
+            given[at - first] = 0.0
+            continue
         if len(packed) and packed[at] >= LEAST_PACKED:
             share = shares[packed[at]]
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from searchkit.index.postings import Postings
 from searchkit.retrieve.bm25_formula import BM25Params, curve
 from searchkit.retrieve.bm25_posting_kernel import CODE_BITS, MOST_PACKED, pack, tops
+from searchkit.types import Mask
 
 _TOP_RANKS = np.array([1, 10, 100, 1000, 10_000])
 _SLACK = 1e-6  # more than float32 rounds
@@ -30,8 +32,17 @@ class Weighted(Protocol):
 class KernelTables:
     """Tables of one segment for one choice of parameters; threads may share them."""
 
-    def __init__(self, postings: Postings, q: NDArray[np.float64], params: BM25Params) -> None:
+    def __init__(
+        self,
+        postings: Postings,
+        q: NDArray[np.float64],
+        params: BM25Params,
+        *,
+        alive: Mask | None = None,
+    ) -> None:
+        """q: (n_docs,) length norms; alive: rows that may be found, None where all may."""
         self._postings = postings
+        self._alive = np.empty(0, np.bool_) if alive is None else alive
         shape = curve(params)
         self.arrays: tuple[NDArray[Any], ...] = (
             *(postings.rows, postings.counts, postings.title_counts, postings.overflow, q),
@@ -69,7 +80,8 @@ class KernelTables:
         known, starts = self._tops, self._postings.starts
         for term in np.unique(terms[np.isnan(known[terms, -1])]).tolist():
             best = np.empty(len(_TOP_RANKS))
-            tops(int(starts[term]), int(starts[term + 1]), _TOP_RANKS, best, *self.arrays)
+            first, last = int(starts[term]), int(starts[term + 1])
+            tops(first, last, self._alive, _TOP_RANKS, best, *self.arrays)
             known[term] = best
         found: NDArray[np.float64] = known[terms]
         return found
@@ -82,20 +94,40 @@ def _at_least(shares: NDArray[np.float64], k: int) -> NDArray[np.float64]:
 
 
 def _packed(
-    p: Postings, q: NDArray[np.float64], params: BM25Params
+    postings: Postings, q: NDArray[np.float64], params: BM25Params
 ) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
     """Count and length of each posting in 16 bits, and what it gives with weight 1, by them.
 
     Read in order, they spare a jump to the length and a division. Empty where fields are weighed
     or lengths are too many; the kernel then computes.
     """
-    norms, codes = np.unique(q, return_inverse=True)
-    if params.weighs_fields or len(norms) > 1 << CODE_BITS:
+    bits = None if params.weighs_fields else _bits(postings)
+    if bits is None:
         return np.empty(0, np.uint16), np.empty(0)
-    packed, shares = np.empty(len(p.rows), np.uint16), np.zeros((MOST_PACKED + 1) << CODE_BITS)
-    pack(p.rows, p.counts, codes.astype(np.uint16), packed)
+    packed, examples = bits
+    shares, norms = np.zeros((MOST_PACKED + 1) << CODE_BITS), q[examples]
     for count in range(1, MOST_PACKED + 1):
         first = count << CODE_BITS
         tf = np.full(len(norms), float(count))
         shares[first : first + len(norms)] = curve(params).share(tf, norms)
     return packed, shares
+
+
+# What postings look like packed depends on nothing that a query chooses or a commit elsewhere
+# changes, so that it is made once for all parameters and all generations that share the part.
+_KNOWN: WeakKeyDictionary[Postings, tuple[NDArray[np.uint16], NDArray[np.int64]] | None] = (
+    WeakKeyDictionary()
+)
+
+
+def _bits(p: Postings) -> tuple[NDArray[np.uint16], NDArray[np.int64]] | None:
+    """(n_postings,) count and code of the length; a row of each code. None: too many lengths."""
+    if p not in _KNOWN:
+        lengths = p.lengths.sum(axis=0, dtype=np.int64)
+        distinct, examples, codes = np.unique(lengths, return_index=True, return_inverse=True)
+        _KNOWN[p] = None
+        if len(distinct) <= 1 << CODE_BITS:
+            packed = np.empty(len(p.rows), np.uint16)
+            pack(p.rows, p.counts, codes.astype(np.uint16), packed)
+            _KNOWN[p] = packed, examples
+    return _KNOWN[p]

@@ -9,8 +9,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from searchkit.index.ann import AnnIndex
-from searchkit.index.vectors import VectorPart
+from searchkit.index.ann import AnnIndex, open_ann
+from searchkit.index.index import Index
+from searchkit.index.opened import shared
+from searchkit.index.vectors import VectorPart, open_vectors
 from searchkit.protocols import Encoder
 from searchkit.retrieve.approximate import AnnScan
 from searchkit.retrieve.exact import best_per_doc, exact_scores
@@ -28,12 +30,37 @@ class DensePart:
     n_docs: int
     vectors: VectorPart
     ann: AnnIndex | None = None
+    alive: Mask | None = None  # documents that may be found; None: all
 
     def __post_init__(self) -> None:
         if self.n_docs != self.vectors.n_docs:
             raise ValueError(f"{self.n_docs} documents, vectors of {self.vectors.n_docs}")
         if self.ann and self.ann.n_vectors != self.vectors.n_vectors:
             raise ValueError(f"{self.vectors.n_vectors} vectors, an ANN of {self.ann.n_vectors}")
+
+    def allowed(self, mask: Mask | None) -> Mask | None:
+        """Documents that may be found and that a mask over all rows allows."""
+        if mask is None:
+            return self.alive
+        here = mask[self.base : self.base + self.n_docs]
+        return here if self.alive is None else here & self.alive
+
+
+def dense_parts(index: Index, encoder: str) -> list[DensePart]:
+    """The vectors of an encoder in every segment of an index, with their ANN where there is one."""
+    parts = []
+    for one, part in index.part("vectors", encoder=encoder) or []:
+        ann = one.segment.part("ann", vectors=part.hash)
+        parts.append(
+            DensePart(
+                base=one.base,
+                n_docs=one.segment.n_docs,
+                vectors=shared(index.folder(part), open_vectors),
+                ann=shared(index.folder(ann), open_ann) if ann else None,
+                alive=one.alive,
+            )
+        )
+    return parts
 
 
 class DenseRetriever:
@@ -50,14 +77,25 @@ class DenseRetriever:
         *,
         device: str | None = None,
         resident_bytes: int = RESIDENT_BYTES,
+        like: DenseRetriever | None = None,
     ) -> None:
-        """Device: where vectors are scanned; None is where the encoder runs, "cpu" or "cuda"."""
+        """Device: where vectors are scanned; None is where the encoder runs, "cpu" or "cuda".
+
+        like: a retriever of the same encoder whose parts, where they are the same, are prepared.
+        """
         self.encoder, self._parts = encoder, list(parts)
         device = str(device or getattr(encoder, "device", "cpu"))
-        self._proposers: list[Proposer] = []
+        self._proposers: dict[int, Proposer] = {}  # by the part's vectors, which it holds
         for part in self._parts:
             resident_bytes -= 4 * part.vectors.vectors.size
-            self._proposers.append(_proposer(part, device, resident=resident_bytes >= 0))
+            known = like.proposer(part) if like else None
+            made = known or _proposer(part, device, resident=resident_bytes >= 0)
+            self._proposers[id(part.vectors)] = made
+
+    def proposer(self, part: DensePart) -> Proposer | None:
+        """What searches these vectors here; None where it is not among the parts."""
+        own = any(p.vectors is part.vectors and p.ann is part.ann for p in self._parts)
+        return self._proposers[id(part.vectors)] if own else None
 
     def retrieve(
         self, queries: Sequence[str], k: int, allowed: Mask | None = None
@@ -71,9 +109,9 @@ class DenseRetriever:
         """The same for queries that are vectors already: (n, dim) float32 of unit length."""
         rows: list[list[Rows]] = [[] for _ in queries]
         scores: list[list[Scores]] = [[] for _ in queries]
-        for part, proposer in zip(self._parts, self._proposers, strict=True):
-            local = None if allowed is None else allowed[part.base : part.base + part.n_docs]
-            for n, ids in enumerate(proposer.propose(queries, k, local)):
+        for part in self._parts:
+            proposer = self._proposers[id(part.vectors)]
+            for n, ids in enumerate(proposer.propose(queries, k, part.allowed(allowed))):
                 docs, of_docs = _score(part.vectors, ids, queries[n])
                 rows[n].append(docs + part.base)
                 scores[n].append(of_docs)

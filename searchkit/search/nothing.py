@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from searchkit.index.index import Index
+from searchkit.retrieve.bm25 import lexical_parts
 from searchkit.types import Mask
 
 _NAMED = 5  # terms that are spelled out
@@ -38,4 +39,8 @@ def why_termless(query: str) -> str:
 
 def _are_held(index: Index, terms: list[str]) -> bool:
     """Whether some document holds one of them."""
-    return any((postings.terms.find(terms) >= 0).any() for _, postings in index.postings)
+    for part in lexical_parts(index):
+        ids = part.postings.terms.find(terms)
+        if part.dfs(ids[ids >= 0]).any():
+            return True
+    return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from searchkit.errors import ConfigError, QueryError
+from searchkit.index import generation as generations
 from searchkit.index.index import Index
 from searchkit.retrieve.bm25 import BM25Retriever
 from searchkit.retrieve.filters import parse
@@ -45,11 +46,33 @@ class Searcher:
     index: Index
     stages: Stages
     notes: tuple[str, ...] = ()
+    renew: Callable[[Index], Stages] | None = None  # stages of another generation, models kept
     _masks: dict[str, Mask] = field(default_factory=dict)
 
     def close(self) -> None:
         """Let the generation go; the searcher cannot be used afterwards."""
         self.index.close()
+
+    def reload(self) -> bool:
+        """Go over to the index's live generation; whether that is another than before.
+
+        What both have in common stays open, and models stay loaded. Rows of before mean nothing
+        any more. Where the new one cannot be opened the old one goes on.
+        """
+        if self.renew is None:
+            raise ConfigError("this searcher was put together by hand. Open the index again.")
+        if generations.read(self.index.path).number == self.index.generation.number:
+            return False
+        fresh = Index.open(self.index.path)
+        try:
+            stages = self.renew(fresh)
+        except BaseException:
+            fresh.close()
+            raise
+        self.index.close()
+        self.index, self.stages = fresh, stages
+        self._masks.clear()
+        return True
 
     def __enter__(self) -> Searcher:
         return self
@@ -201,13 +224,14 @@ class Searcher:
         return draw_ways(list(rankings), ways, title=query)
 
     def mask(self, where: str | None) -> Mask | None:
-        """Rows that a filter allows; resolved once for each filter."""
+        """Rows that a filter allows, without the deleted; resolved once for each filter."""
         if where is None or not where.strip():
-            return None
+            return None  # the retrievers leave the deleted out themselves, and faster
         if where not in self._masks:
             if len(self._masks) >= 16:
                 self._masks.clear()
-            self._masks[where] = parse(where).mask(self.index.table)
+            found, alive = parse(where).mask(self.index.table), self.index.alive
+            self._masks[where] = found if alive is None else found & alive
         return self._masks[where]
 
     def matches(self, query: str, rows: Sequence[Row]) -> list[tuple[Match, ...]]:

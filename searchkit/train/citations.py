@@ -10,7 +10,6 @@ from searchkit.corpus.lines import numbered_lines
 from searchkit.errors import ConfigError, CorpusError
 from searchkit.index.index import Index
 from searchkit.train.cloze import Cloze, ClozeCounts
-from searchkit.train.positives import rows_of
 
 Citation = tuple[str, str]  # ids of the citing and of the cited document
 _HEADS = ("citing", "source", "from", "query-id")  # of a first column
@@ -64,7 +63,7 @@ def citation_clozes(index: Index, pairs: Iterable[Citation], counts: ClozeCounts
     mining knows the query's own document by it.
     """
     unique = list(dict.fromkeys((one, other) for one, other in pairs if one != other))
-    rows = rows_of(index, {id_ for pair in unique for id_ in pair})
+    rows = index.rows_of({id_ for pair in unique for id_ in pair})
     found = []
     for citing, cited in unique:
         if citing not in rows or cited not in rows:

@@ -12,7 +12,6 @@ from searchkit.protocols import Progress
 from searchkit.train.cloze import Cloze, ClozeOptions, judged, reduced
 from searchkit.train.mining import MineCounts, MineOptions, Triplet
 from searchkit.train.negatives import Rank, mine
-from searchkit.train.positives import rows_of
 
 _BATCH = 500  # triplets whose negatives are looked up together
 
@@ -46,7 +45,7 @@ def cloze_triplets(
         index, queries, qrels, rank=rank, options=options, counts=counts, progress=progress
     )
     while batch := list(islice(mined, _BATCH)):
-        rows = rows_of(index, {triplet.negative_id for triplet in batch})
+        rows = index.rows_of({triplet.negative_id for triplet in batch})
         for triplet in batch:
             one = of_pair[triplet.query_id, triplet.positive_id]
             negative = reduced(index[rows[triplet.negative_id]], one.kind, writing.clozes)

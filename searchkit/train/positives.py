@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from searchkit.index.index import Index
 from searchkit.train.mining import MineCounts
@@ -31,7 +28,7 @@ class Positives:
         }
         asked = {query.id for query in queries}
         wanted = {doc_id for query_id in asked for doc_id in right.get(query_id, [])}
-        known = rows_of(index, wanted | asked)
+        known = index.rows_of(wanted | asked)
         found: dict[str, dict[str, Row]] = {}
         for query_id in asked:
             ids = right.get(query_id, [])
@@ -43,15 +40,3 @@ class Positives:
         counts.n_unknown = sum(bool(ids) and id_ not in asked for id_, ids in right.items())
         own = {query_id: known[query_id] for query_id in asked if query_id in known}
         return cls(found, own)
-
-
-def rows_of(index: Index, ids: Collection[str]) -> dict[str, Row]:
-    """Id -> row of those documents that the index holds; one pass over its ids."""
-    wanted = pa.array(sorted(ids), pa.large_string())
-    found: dict[str, Row] = {}
-    for segment in index.segments:
-        stored = segment.docs.ids
-        places = pc.indices_nonzero(pc.is_in(stored, value_set=wanted))
-        rows = (segment.base + place for place in places.to_pylist())
-        found.update(zip(stored.take(places).to_pylist(), rows, strict=True))
-    return found

@@ -11,7 +11,6 @@ import numpy as np
 from searchkit.errors import CorpusError
 from searchkit.index.index import Index
 from searchkit.models.cross_encoder import CrossEncoderScorer
-from searchkit.train.positives import rows_of
 from searchkit.types import Ranking, Row, Rows, Scores
 
 ScoreRows: TypeAlias = Callable[[str, Rows], Scores]  # a query's score of each row
@@ -98,7 +97,7 @@ class StageTeacher:
         return np.concatenate([np.empty(0, np.float32), *found])
 
     def _rows(self, asked: Sequence[Asked]) -> dict[str, Row]:
-        rows = rows_of(self.index, {id_ for one in asked for id_ in one.ids})
+        rows = self.index.rows_of({id_ for one in asked for id_ in one.ids})
         for one in asked:
             for id_, text in zip(one.ids, one.documents, strict=True):
                 if id_ not in rows:

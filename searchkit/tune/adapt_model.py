@@ -23,7 +23,6 @@ from searchkit.train.examples import Examples, read_examples
 from searchkit.train.log import Log, Note
 from searchkit.train.mining import MineCounts, MineOptions
 from searchkit.train.negatives import Rank
-from searchkit.train.positives import rows_of
 from searchkit.train.recipe import Recipe, named, with_settings
 from searchkit.train.triplet_file import note_path, write_triplets
 from searchkit.tune.material import Material
@@ -176,8 +175,8 @@ def _mine(
 
 def _rank_of(searcher: Searcher, material: Material) -> Rank:
     """The first stage of the index over what is not held out."""
-    allowed = np.ones(len(searcher.index), bool)
-    allowed[list(rows_of(searcher.index, material.split.held_out).values())] = False
+    allowed = np.ones(searcher.index.n_rows, bool)
+    allowed[list(searcher.index.rows_of(material.split.held_out).values())] = False
 
     def rank(queries: Sequence[str], k: int) -> list[Ranking]:
         asked = [clean(query) for query in queries]

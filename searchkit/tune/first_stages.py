@@ -148,7 +148,7 @@ class FirstStages:
             held = np.full((len(lexical), len(group.columns), k), NO_ROW, np.int64)
             own = ["bm25"] if "bm25" in group.names else []
             one, two = group.flat(own, [lexical] * len(own)), self._flat(group)
-            n_docs = len(self._searcher.index)
+            n_docs = self._searcher.index.n_rows
             group.lists_of_all(one, two, first=start, n_docs=n_docs, lists=held)
             lists[:, group.columns] = held
         return lists

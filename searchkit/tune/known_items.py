@@ -86,8 +86,7 @@ def held_encoder(index: Path, record: dict[str, Any], *, device: Device) -> Dens
 def _chosen(index: Index, material: Material, wanted: dict[str, Cloze]) -> set[str]:
     """Ids of the documents: all that are asked for, filled up with others."""
     asking = {one.query_id for one in material.held_out if one.kind == "citation"}
-    ids = (id_ for segment in index.segments for id_ in segment.docs.ids.to_pylist())
-    others = [id_ for id_ in ids if id_ not in wanted and id_ not in asking]
+    others = [id_ for id_ in index.all_ids() if id_ not in wanted and id_ not in asking]
     seed = material.clozes.seed
     room = max(0, MAX_DOCS - len(wanted))
     return {*wanted, *sorted(others, key=lambda id_: place(f"other\0{id_}", seed))[:room]}

@@ -23,7 +23,6 @@ from searchkit.train.cloze import (
     place,
 )
 from searchkit.train.held_out import Leakage, Split, split_documents
-from searchkit.train.positives import rows_of
 from searchkit.types import Doc
 
 _YEAR = "year"  # metadata column
@@ -85,7 +84,7 @@ def gather(
     CorpusError where nothing is left to learn from or to be measured by.
     """
     seed = options.clozes.seed
-    ids = [id_ for segment in index.segments for id_ in segment.docs.ids.to_pylist()]
+    ids = index.all_ids()
     split = split_documents(
         ids, _years(index), share=options.share, most=options.n_held_out, seed=seed
     )
@@ -153,14 +152,16 @@ def _asker(one: Cloze) -> str:
 
 
 def _years(index: Index) -> list[float | None]:
-    """Year of each document by row, None where it has none or the column is no number."""
+    """Year of each document, None where it has none or the column is no number."""
     if _YEAR not in index.table.column_names:
         return [None] * len(index)
     column = index.table[_YEAR]
+    if index.alive is not None:
+        column = column.filter(index.alive)
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
         return [None] * len(index)
     return [None if year is None else float(year) for year in column.to_pylist()]
 
 
 def _docs(index: Index, ids: Iterable[str]) -> Iterable[Doc]:
-    return (index[row] for row in sorted(rows_of(index, set(ids)).values()))
+    return (index[row] for row in sorted(index.rows_of(set(ids)).values()))

@@ -48,7 +48,7 @@ class Worth:
         self._measure, self._queries, self._qrels, self._index = measure, queries, qrels, index
         rows = index.rows_of(sorted({doc for query in queries for doc in qrels[query]}))
         keys = [
-            n * len(index) + rows[doc]
+            n * index.n_rows + rows[doc]
             for n, query in enumerate(queries)
             for doc in qrels[query]
             if doc in rows
@@ -78,7 +78,7 @@ class Worth:
         """Query, and what stands at each place, of each list."""
         n_queries, n_settings, k = lists.shape
         asked = np.arange(first, first + n_queries)[:, None, None]
-        places = asked * len(self._index) + lists
+        places = asked * self._index.n_rows + lists
         at = np.searchsorted(self._judged, places)
         held = np.append(self._judged, -1)[at] == places
         seen = np.empty((n_queries, n_settings, k + 1), np.int64)

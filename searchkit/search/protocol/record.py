@@ -33,7 +33,7 @@ class Recorder:
 
     def __init__(self, writer: ProtocolWriter, searcher: Searcher) -> None:
         self._writer, self._index = writer, searcher.index
-        self._seen = np.zeros(len(searcher.index), np.bool_)
+        self._seen = np.zeros(searcher.index.n_rows, np.bool_)
 
     def add(self, query: Query, ranking: Ranking, *, left_out: str | None = None) -> None:
         """One query and its hits, best first. left_out: the paper that was the query."""

@@ -67,7 +67,7 @@ def _to_come(n_docs: int, encoders: Sequence[str]) -> str:
 def _material(index: Index, n: int, *, seed: int, watch: Watch) -> Material:
     """At most n queries, of as many documents as it takes; nothing learns from the others."""
     options, counts = ClozeOptions(seed=seed), ClozeCounts()
-    ids = [id_ for segment in index.segments for id_ in segment.docs.ids.to_pylist()]
+    ids = index.all_ids()
     order = sorted(ids, key=lambda id_: place(id_, seed))
     asking: list[Cloze] = []
     size = n

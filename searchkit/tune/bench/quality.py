@@ -13,7 +13,6 @@ from searchkit.index.index import Index
 from searchkit.protocols import Progress
 from searchkit.rerank import combine, raw_scores
 from searchkit.search.searcher import clean
-from searchkit.train.positives import rows_of
 from searchkit.tune.bench.stages import BenchStage, Lineup
 from searchkit.types import Qrels, Query, Ranking, Row, Scores
 
@@ -79,7 +78,7 @@ class Judge:
     """Judgements by row of one index, so that no id is looked up for what nobody judged."""
 
     def __init__(self, index: Index, queries: Sequence[Query], qrels: Qrels) -> None:
-        rows = rows_of(index, {id_ for query in queries for id_ in qrels[query.id]})
+        rows = index.rows_of({id_ for query in queries for id_ in qrels[query.id]})
         self.grades = {
             query.id: {rows.get(id_, f"absent {id_}"): n for id_, n in qrels[query.id].items()}
             for query in queries

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from time import perf_counter
 
 import numpy as np
@@ -60,8 +61,7 @@ def _warming(index: Index, asked: set[str]) -> list[str]:
     """Beginnings of documents, which no query is."""
     step = max(1, len(index) // (4 * _N_WARM))
     found = []
-    for row in range(0, len(index), step):
-        doc = index[row]
+    for doc in islice(index, 0, None, step):
         words = f"{doc.title} {doc.text}".split()[:_WARM_WORDS]
         if words and (text := " ".join(words)) not in asked:
             found.append(text)
