@@ -15,7 +15,7 @@ from searchkit.errors import CorpusError, StorageError
 from searchkit.index import disk, stamps
 from searchkit.index import generation as generations
 from searchkit.index.ann import AnnKind
-from searchkit.index.collect import publish
+from searchkit.index.collect import PLAIN, CommitOptions, publish
 from searchkit.index.dense_parts import DenseChoice, dense_parts, records
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Generation, Segment
@@ -38,6 +38,7 @@ class BuildConfig:
     ann: AnnKind = "auto"
     replace: bool = False  # build anew where an index stands already
     segment_docs: int = SEGMENT_DOCS  # bounds the memory of a build; no score depends on it
+    commit: CommitOptions = PLAIN
 
 
 def build_index(
@@ -58,7 +59,7 @@ def build_index(
     analyzer = TextAnalyzer.named(config.analyzer)
     with disk.storage_errors(out):
         refuse_strangers(out, replace_index=config.replace)
-        with writing(out), Drafts(out) as drafts:
+        with writing(out, wait=config.commit.wait, told=config.commit.told), Drafts(out) as drafts:
             chunks = _chunks(docs, config.segment_docs, watch("read and invert"), n_docs)
             segments = _segments(chunks, drafts, analyzer)
             if not segments:
@@ -71,7 +72,7 @@ def build_index(
                 next_seq=sum(segment.n_docs for segment in segments),
                 versions=versions(),
             )
-            fresh = publish(out, draft)
+            fresh = publish(out, draft, keep=config.commit.keep)
             drafts.clear_shards()
     stamps.check(out, fresh)
     return fresh

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,52 +15,75 @@ from searchkit.index.generation import (
     Generation,
     commit,
     next_number,
+    numbers,
     path_of,
     read_generation,
 )
-from searchkit.index.lock import is_held
+from searchkit.index.lock import remove_unheld
+from searchkit.index.snapshots import carried
+
+_LOG = logging.getLogger(__name__)
 
 
-def publish(index: Path, draft: Generation) -> Generation:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitOptions:
+    """How a change gets into an index."""
+
+    keep: int | None = None  # older generations that stay as snapshots; None carries on
+    wait: bool = False  # for another writer, instead of refusing
+    told: Callable[[str], None] = lambda sentence: None  # hears whom it waits for
+
+
+PLAIN = CommitOptions()
+
+
+def publish(index: Path, draft: Generation, *, keep: int | None = None) -> Generation:
     """Commit the draft under the next number, dated now, and collect; what was committed.
 
-    Called by the writer under its lock, when segments and parts are on the disk.
+    keep: older generations that stay as snapshots from now on, the newest of them; None carries
+    on with the number of the live one. Called by the writer under its lock, when segments and
+    parts are on the disk.
     """
+    n_kept, snapshots = carried(index, keep)
     fresh = replace(
         draft,
         number=next_number(index),
         written=datetime.now(UTC).isoformat(timespec="seconds"),
+        keep=n_kept,
+        snapshots=snapshots,
         format=FORMAT,
     )
     commit(index, fresh)
-    collect(index, keep=fresh)
+    collect(index, fresh)
     return fresh
 
 
-def collect(index: Path, *, keep: Generation) -> None:
-    """Remove all but the generation to keep and those that a reader has open.
+def collect(index: Path, live: Generation) -> None:
+    """Remove all but the live generation, its snapshots and those that a reader has open.
 
-    Called by the writer, after its commit, under its lock.
+    Called by the writer, after its commit, under its lock. What cannot be removed stays until the
+    next commit: nothing here undoes the one that was made.
     """
-    needed = {folder for kept in _remaining(index, keep) for folder in _folders(kept)}
-    for root in ("segments", "parts/*"):
-        for folder in index.glob(f"{root}/*"):
-            if str(folder.relative_to(index)) not in needed and folder.is_dir():
-                disk.remove(folder)
+    try:
+        needed = {folder for kept in _remaining(index, live) for folder in _folders(kept)}
+        for root in ("segments", "parts/*"):
+            for folder in index.glob(f"{root}/*"):
+                if str(folder.relative_to(index)) not in needed and folder.is_dir():
+                    disk.remove(folder)
+    except FormatError as error:
+        # some reader holds it: what it names is unknown, so all that lies there may be needed
+        _LOG.warning("%s Nothing that it may need is removed.", error)
+    except OSError as error:
+        _LOG.warning("%s: what is not needed stays until the next commit (%s).", index, error)
 
 
-def _remaining(index: Path, keep: Generation) -> Iterator[Generation]:
-    yield keep
-    for path in sorted((index / "generations").glob("[0-9]*.json")):
-        if path == path_of(index, keep.number):
-            continue
-        if not is_held(path):
-            path.unlink()
-            continue
-        try:
+def _remaining(index: Path, live: Generation) -> Iterator[Generation]:
+    """Generations that keep their files; the files of the others are gone afterwards."""
+    yield live
+    for number in numbers(index):
+        path = path_of(index, number)
+        if number != live.number and (str(number) in live.snapshots or not remove_unheld(path)):
             yield read_generation(path)
-        except FormatError:
-            continue  # of another format: whoever holds it holds its files open
 
 
 def _folders(generation: Generation) -> Iterator[str]:

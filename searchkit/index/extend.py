@@ -13,7 +13,7 @@ from searchkit.index import disk, stamps
 from searchkit.index import generation as generations
 from searchkit.index.ann import AnnKind
 from searchkit.index.build import Watch, versions
-from searchkit.index.collect import publish
+from searchkit.index.collect import PLAIN, CommitOptions, publish
 from searchkit.index.dense_parts import DenseChoice, dense_parts, records
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Generation, Segment
@@ -26,6 +26,7 @@ def add_encoder(
     *,
     ann: AnnKind = "auto",
     pipeline: Mapping[str, Any] | None = None,
+    commit: CommitOptions = PLAIN,
     watch: Watch = lambda phase: lambda done, total: None,
 ) -> Generation:
     """Encode every document with one encoder more, and return what was committed.
@@ -35,7 +36,7 @@ def add_encoder(
     it leaves the index as it was; vectors encoded so far are kept, and the same call takes them
     up again. ConfigError where the index has vectors of an encoder of this name.
     """
-    with _changing(index) as (live, drafts):
+    with _changing(index, commit) as (live, drafts):
         _refuse_known(index, live, choice)
         draft = replace(
             live,
@@ -44,19 +45,19 @@ def add_encoder(
             pipeline=dict(pipeline) if pipeline is not None else live.pipeline,
             versions=versions(),
         )
-        fresh = publish(index, draft)
+        fresh = publish(index, draft, keep=commit.keep)
         drafts.clear_shards()
     stamps.check(index, fresh)
     return fresh
 
 
-def drop_encoder(index: Path, name: str) -> Generation:
+def drop_encoder(index: Path, name: str, *, commit: CommitOptions = PLAIN) -> Generation:
     """Remove an encoder's vectors, and return what was committed.
 
     A promoted pipeline that searches with it goes as well: the index runs the factory's then.
     ConfigError where the index has no such encoder.
     """
-    with _changing(index) as (live, _):
+    with _changing(index, commit) as (live, _):
         known = [record["name"] for record in live.encoders]
         if name not in known:
             held = f"It has {', '.join(known)}." if known else "It has none."
@@ -67,7 +68,7 @@ def drop_encoder(index: Path, name: str) -> Generation:
             encoders=tuple(record for record in live.encoders if record["name"] != name),
             pipeline=None if uses(live.pipeline, name) else live.pipeline,
         )
-        return publish(index, draft)
+        return publish(index, draft, keep=commit.keep)
 
 
 def uses(pipeline: Mapping[str, Any] | None, encoder: str) -> bool:
@@ -76,10 +77,11 @@ def uses(pipeline: Mapping[str, Any] | None, encoder: str) -> bool:
 
 
 @contextmanager
-def _changing(index: Path) -> Iterator[tuple[Generation, Drafts]]:
+def _changing(index: Path, commit: CommitOptions = PLAIN) -> Iterator[tuple[Generation, Drafts]]:
     """The live generation, checked and ours alone to follow."""
     generations.read(index)  # or the lock would make a folder where there is no index
-    with disk.storage_errors(index), writing(index), Drafts(index) as drafts:
+    locked = writing(index, wait=commit.wait, told=commit.told)
+    with disk.storage_errors(index), locked, Drafts(index) as drafts:
         live = generations.read(index)
         stamps.check(index, live)
         yield live, drafts

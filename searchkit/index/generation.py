@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from searchkit.errors import DamagedIndex, FormatError
-from searchkit.index import disk
+from searchkit.errors import DamagedIndex, FormatError, StorageError
+from searchkit.index import disk, lock
 
 FORMAT = 2
 OLDEST_READABLE = 1
@@ -122,8 +122,13 @@ def path_of(index: Path, number: int) -> Path:
 
 def next_number(index: Path) -> int:
     """A number above that of every generation that lies there, live or held."""
-    taken = [int(path.stem) for path in (index / "generations").glob("[0-9]*.json")]
-    return max(taken, default=0) + 1
+    return max(numbers(index), default=0) + 1
+
+
+def numbers(index: Path) -> list[int]:
+    """Of every generation that lies there, live or not, ascending."""
+    stems = [path.stem for path in (index / "generations").glob("[0-9]*.json")]
+    return sorted(int(stem) for stem in stems if stem.isdigit())
 
 
 def exists(index: Path) -> bool:
@@ -142,6 +147,46 @@ def commit(index: Path, generation: Generation) -> None:
 
 def read(index: Path) -> Generation:
     """The live generation."""
+    generation, held = hold_live(index)
+    held.close()
+    return generation
+
+
+def hold_live(index: Path) -> tuple[Generation, BinaryIO]:
+    """The live generation, kept from being collected while the file stays open."""
+    for _ in range(_TRIES):
+        number, digest = current(index)
+        held = hold(index, number, digest)
+        if held is not None:
+            return held
+        if current(index) == (number, digest):
+            raise DamagedIndex(path_of(index, number), "is missing", _REBUILD)
+    raise StorageError(f"{index} is written faster than it can be opened. Try again.")
+
+
+def hold(index: Path, number: int, digest: str) -> tuple[Generation, BinaryIO] | None:
+    """The generation of this number, kept like the live one; None where its file is gone.
+
+    DamagedIndex where the file has not the SHA-256 of what was committed. What is read is what is
+    held, whatever a writer does to the name meanwhile.
+    """
+    path = path_of(index, number)
+    file = lock.hold(path)
+    if file is None:
+        return None
+    try:
+        content = file.read()
+        generation = parse(content, path)
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise DamagedIndex(path, "is not what was committed: its hash differs", _REBUILD)
+        return generation, file
+    except BaseException:
+        file.close()
+        raise
+
+
+def current(index: Path) -> tuple[int, str]:
+    """Number of the live generation and SHA-256 of its file."""
     try:
         number, _, digest = (index / CURRENT).read_text("ascii").strip().partition(" ")
     except (FileNotFoundError, NotADirectoryError):
@@ -151,21 +196,26 @@ def read(index: Path) -> Generation:
         number = digest = ""
     if not number.isdigit():
         raise DamagedIndex(index / CURRENT, "does not name a generation", _REBUILD)
-    path = path_of(index, int(number))
-    generation = read_generation(path)
-    if disk.sha256(path) != digest:
-        raise DamagedIndex(path, "is not what was committed: its hash differs", _REBUILD)
-    return generation
+    return int(number), digest
 
 
 _REBUILD = "Build the index again from its corpus, with --replace."
+_TRIES = 1000  # each of them means that a commit came between
 
 
 def read_generation(path: Path) -> Generation:
+    """The generation in a file, whether anything vouches for it or not."""
     try:
-        raw = json.loads(path.read_bytes())
+        content = path.read_bytes()
     except FileNotFoundError:
         raise DamagedIndex(path, "is missing", _REBUILD) from None
+    return parse(content, path)
+
+
+def parse(content: bytes, path: Path) -> Generation:
+    """The generation that a file of this name and content holds."""
+    try:
+        raw = json.loads(content)
     except (ValueError, RecursionError):
         raise DamagedIndex(path, "is not JSON", _REBUILD) from None
     found = raw.get("format") if isinstance(raw, dict) else None

@@ -20,9 +20,9 @@ from searchkit.index import generation as generations
 from searchkit.index import stamps
 from searchkit.index.docs import DocStore
 from searchkit.index.generation import Generation, Part, Segment
-from searchkit.index.lock import hold
 from searchkit.index.opened import shared
 from searchkit.index.postings import Postings, open_postings
+from searchkit.index.snapshots import hold_snapshot
 from searchkit.index.tombstones import Tombstones, open_tombstones
 from searchkit.types import Doc, Mask, Row, Rows
 
@@ -63,10 +63,13 @@ class Index:
         self._bases = np.array([segment.base for segment in self.segments], np.int64)
 
     @classmethod
-    def open(cls, path: Path) -> Index:
-        """The live generation, after a check of every file that this machine has not hashed yet."""
-        generation = generations.read(path)
-        held = hold(generations.path_of(path, generation.number))
+    def open(cls, path: Path, *, number: int | None = None) -> Index:
+        """The live generation, after a check of every file that this machine has not hashed yet.
+
+        number: that of a snapshot instead; QueryError where there is none.
+        """
+        hold = generations.hold_live(path) if number is None else hold_snapshot(path, number)
+        generation, held = hold
         try:
             stamps.check(path, generation)
             return cls(path, generation, held)

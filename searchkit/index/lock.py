@@ -5,22 +5,28 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from searchkit.errors import StorageError
+from searchkit.index import disk
 
 
 @contextmanager
-def writing(index: Path) -> Iterator[None]:
+def writing(
+    index: Path, *, wait: bool = False, told: Callable[[str], None] = lambda sentence: None
+) -> Iterator[None]:
     """Hold the writer's lock of an index folder, or say who holds it.
 
-    The folder is made where there is none, and goes again where the writer fails and left nothing.
+    wait: wait for the other writer instead, after `told` has heard of it; Ctrl-C ends that. The
+    folder is made where there is none, and goes again where the writer fails and left nothing.
     """
     made = [folder for folder in (index, *index.parents) if not folder.exists()]
-    with _locked(index) as file:
+    with _locked(index, wait=wait, told=told) as file:
+        for folder in made:
+            disk.sync(folder.parent)  # or a power cut takes the new folder and what was committed
         file.truncate(0)
         name = Path(sys.argv[0]).name or "python"
         file.write(f"{name}, process {os.getpid()}".encode())
@@ -33,21 +39,50 @@ def writing(index: Path) -> Iterator[None]:
         file.truncate(0)
 
 
-def _locked(index: Path) -> BinaryIO:
+def _locked(index: Path, *, wait: bool, told: Callable[[str], None]) -> BinaryIO:
     """The open lock file, ours."""
-    path = index / "lock"
-    index.mkdir(parents=True, exist_ok=True)
-    file = path.open("a+b")
+    while True:
+        file = _opened(index)
+        try:
+            if _is_taken(file):
+                holder = file.read(200).decode(errors="replace").strip() or "another process"
+                if not wait:
+                    told_whom = f"{index} is being written by {holder}"
+                    raise StorageError(f"{told_whom}. Wait for it, or stop it.")
+                told(f"{index} is being written by {holder}: waiting for it.")
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if _is_at(file, index / "lock"):
+                return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()  # a writer that failed took it away: it locks nothing
+
+
+def _opened(index: Path) -> BinaryIO:
+    while True:
+        index.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # a writer that failed has just taken the folder away
+            file = (index / "lock").open("a+b")
+            file.seek(0)
+            return file
+
+
+def _is_taken(file: BinaryIO) -> bool:
+    """Whether another has a lock on the file; where not, it is ours alone from now on."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # a writer that failed may have taken it away between the two calls: it locks nothing then
-        if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-            return file
-    except (BlockingIOError, FileNotFoundError):
-        file.seek(0)
-    holder = file.read(200).decode(errors="replace").strip() or "another process"
-    file.close()
-    raise StorageError(f"{index} is being written by {holder}. Wait for it, or stop it.")
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    """Whether the open file is the one that has this name now."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _unmake(index: Path, made: Sequence[Path]) -> None:
@@ -59,18 +94,33 @@ def _unmake(index: Path, made: Sequence[Path]) -> None:
                 folder.rmdir()
 
 
-def hold(generation: Path) -> BinaryIO:
-    """Keep a generation from being collected for as long as the file stays open."""
-    file = generation.open("rb")
-    fcntl.flock(file, fcntl.LOCK_SH)
-    return file
+def hold(generation: Path) -> BinaryIO | None:
+    """Keep a generation file for as long as what is returned stays open; None where it is gone.
+
+    A writer may take the file away until the lock is ours, so its name is looked at afterwards.
+    """
+    try:
+        file = generation.open("rb")
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        if _is_at(file, generation):
+            return file
+    except BaseException:
+        file.close()
+        raise
+    file.close()
+    return None
 
 
-def is_held(generation: Path) -> bool:
-    """Whether some reader has this generation open."""
+def remove_unheld(generation: Path) -> bool:
+    """Remove a generation file unless a reader holds it; whether it is gone.
+
+    The lock is kept until the name is gone: a reader that comes meanwhile waits, and sees that.
+    """
     with generation.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False
+        if _is_taken(file):
+            return False
+        generation.unlink()
+        return True

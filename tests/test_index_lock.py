@@ -1,0 +1,158 @@
+import fcntl
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from searchkit.errors import DamagedIndex, FormatError
+from searchkit.index.build import BuildConfig, build_index
+from searchkit.index.generation import CURRENT, current, path_of, read
+from searchkit.index.index import Index
+from searchkit.index.lock import hold, remove_unheld
+from searchkit.types import Doc
+
+DOCS = [Doc("a", "Water masers", "in a disc"), Doc("b", "A title", "")]
+
+HOLD = """
+import sys
+from pathlib import Path
+from searchkit.index.lock import writing
+with writing(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+WAIT = """
+import sys
+from pathlib import Path
+from searchkit.index.lock import writing
+try:
+    with writing(Path(sys.argv[1]), wait=True, told=lambda said: print(said, flush=True)):
+        print("mine", flush=True)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.fixture
+def index(tmp_path):
+    build_index(tmp_path / "i", DOCS, BuildConfig())
+    return tmp_path / "i"
+
+
+def started(code, index):
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", code, str(index)]
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+
+
+def rebuilt(index, docs=DOCS):
+    return build_index(index, docs, BuildConfig(replace=True))
+
+
+def test_a_second_writer_waits_where_it_is_told_to(index):
+    with started(HOLD, index) as first:
+        assert first.stdout.readline() == "held\n"
+        with started(WAIT, index) as second:
+            said = second.stdout.readline()
+            assert f"is being written by -c, process {first.pid}: waiting for it." in said
+            first.communicate("")
+            assert second.communicate()[0] == "mine\n"
+
+
+def test_ctrl_c_ends_the_wait(index):
+    with started(HOLD, index) as first:
+        first.stdout.readline()
+        with started(WAIT, index) as second:
+            second.stdout.readline()
+            second.send_signal(signal.SIGINT)
+            assert second.communicate()[0] == "interrupted\n"
+        first.communicate("")
+
+
+def test_a_writer_that_waited_for_one_that_failed_has_a_lock_that_holds(tmp_path):
+    """The first takes the folder away that it made, and the name of the lock with it."""
+    with started(HOLD + "    raise SystemExit", tmp_path / "i") as first:
+        first.stdout.readline()
+        with started(WAIT, tmp_path / "i") as second:
+            second.stdout.readline()
+            first.communicate("")
+            assert second.communicate()[0] == "mine\n"
+    assert (tmp_path / "i" / "lock").exists()
+
+
+def test_a_held_generation_is_kept_and_one_that_is_let_go_is_removed(index):
+    held = hold(path_of(index, 1))
+    assert not remove_unheld(path_of(index, 1))
+    held.close()
+    assert remove_unheld(path_of(index, 1))
+    assert hold(path_of(index, 1)) is None
+
+
+def test_a_reader_that_comes_too_late_for_a_file_takes_the_next_generation(index):
+    """The file is opened, collected, and only then locked: what is locked has no name any more."""
+    path = path_of(index, 1)
+    with path.open("rb") as late:
+        rebuilt(index, DOCS[:1])
+        fcntl.flock(late, fcntl.LOCK_SH)
+        assert hold(path) is None
+    with Index.open(index) as found:
+        assert found.generation.number == 2
+
+
+def test_current_that_moves_on_is_read_again(index):
+    """A writer commits and collects between the two files that a reader looks at."""
+
+    class Overtaken(type(index)):
+        n_reads = 0
+
+        def read_text(self, *args):
+            text = super().read_text(*args)
+            if self.name == CURRENT and Overtaken.n_reads < 3:
+                Overtaken.n_reads += 1
+                rebuilt(index, DOCS[:1])
+            return text
+
+    found = read(Overtaken(index))
+    assert found.number == read(index).number == 4
+
+
+def test_a_missing_generation_is_damage(index):
+    path_of(index, 1).unlink()
+    with pytest.raises(DamagedIndex, match="is missing"):
+        read(index)
+
+
+def test_a_generation_of_the_future_that_is_held_loses_no_file(index):
+    """What it names is unknown here: as long as it is open all folders stay."""
+    before = set(index.glob("[sp]*/**/*"))
+    path = path_of(index, 1)
+    path.write_text('{"format": 99}')
+    with hold(path):
+        rebuilt(index, DOCS[:1])
+        assert before <= set(index.glob("[sp]*/**/*"))
+    rebuilt(index, DOCS[:1])
+    assert not before <= set(index.glob("[sp]*/**/*"))
+
+
+def test_what_cannot_be_collected_undoes_no_commit(index):
+    """A folder lies where a generation file is expected: it can be neither opened nor removed."""
+    path_of(index, 7).mkdir()
+    assert rebuilt(index, DOCS[:1]).number == 8
+    assert read(index).n_docs == 1
+
+
+def test_a_folder_that_cannot_be_written_can_be_searched(index):
+    for path in [*index.rglob("*"), index]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    with Index.open(index) as found:
+        assert list(found) == DOCS
+    index.chmod(0o755)
+
+
+def test_no_index_is_no_damage(tmp_path):
+    with pytest.raises(FormatError, match="there is no index here"):
+        current(tmp_path / "i")
+    with pytest.raises(FormatError, match="there is no index here"):
+        current(Path(__file__))
