@@ -41,7 +41,7 @@ class QueryError(SearchkitError): ...
 class FormatError(SearchkitError):
     def __init__(self, path: Path, why: str, cure: str) -> None:
         super().__init__(f"{path}: {why}. {cure}")
-        self.path = path
+        self.path, self.why = path, why
 
 
 class DamagedIndex(FormatError): ...

@@ -221,7 +221,7 @@ def test_info_tells_documents_pipeline_and_sizes(index):
 def test_verify_names_a_damaged_file_and_the_documents_it_touches(tmp_path):
     index = build_sample(tmp_path / "x")
     assert "146 documents are sound" in invoke("verify", index).stdout
-    said = invoke("verify", index, "--json")
+    said = invoke("verify", index, "--full", "--json")
     assert said.stderr == ""
     assert json.loads(said.stdout) == {
         "index": str(index),
@@ -229,6 +229,8 @@ def test_verify_names_a_damaged_file_and_the_documents_it_touches(tmp_path):
         "generation": 1,
         "files": 13,
         "documents": 146,
+        "full": True,
+        "sampled": 32,
     }
     damaged = next(index.glob("parts/postings/*/rows.npy"))
     content = bytearray(damaged.read_bytes())

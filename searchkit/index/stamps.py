@@ -47,9 +47,9 @@ def faults(
     """
     known, stamps = dict(_read(index)), list(generation.files())
     for n, (name, stamp) in enumerate(stamps, 1):
-        wrong = None
-        if full or _mark(index / name, stamp) != known.get(name):
-            wrong = damage(index / name, stamp)
+        mark = _mark(index / name, stamp)
+        trusted = not full and mark is not None and mark == known.get(name)
+        wrong = None if trusted else damage(index / name, stamp)
         progress(n, len(stamps))
         if wrong:
             if known.pop(name, None):

@@ -26,7 +26,7 @@ class TermTable:
 
     def find(self, terms: Sequence[str]) -> NDArray[np.int64]:
         """Id of each term, -1 where the segment does not hold it: (len(terms),) int64."""
-        wanted = _prefixes(terms)
+        wanted = prefixes_of(terms)
         first = np.searchsorted(self.prefixes, wanted, "left")
         last = np.searchsorted(self.prefixes, wanted, "right")
         found = [
@@ -47,7 +47,7 @@ class TermTable:
             pa.ipc.new_file(sink, texts.schema) as file,
         ):
             file.write_batch(texts)
-        np.save(folder / PREFIXES, _prefixes(terms), allow_pickle=False)
+        np.save(folder / PREFIXES, prefixes_of(terms), allow_pickle=False)
 
     @classmethod
     def open(cls, folder: Path) -> TermTable:
@@ -70,6 +70,7 @@ class _Window:
         return len(self.texts)
 
 
-def _prefixes(terms: Sequence[str]) -> NDArray[np.uint64]:
+def prefixes_of(terms: Sequence[str]) -> NDArray[np.uint64]:
+    """First 8 bytes of each term as a big-endian number, NUL-padded: (len(terms),)."""
     eight = b"".join(term.encode()[:8].ljust(8, b"\0") for term in terms)
     return np.frombuffer(eight, ">u8").astype(np.uint64)

@@ -37,8 +37,8 @@ class Tombstones:
         return np.where(held, self.dfs[at] if len(self.terms) else 0, 0).astype(np.int64)
 
 
-def write_tombstones(folder: Path, rows: Rows, postings: Postings) -> dict[str, int]:
-    """Write the tombstones of these rows, ascending; what they count, for the part.
+def count_tombstones(rows: Rows, postings: Postings) -> Tombstones:
+    """The tombstones of these rows, ascending.
 
     The statistics come from the forward list: analysing the texts again could give other terms,
     for stemmers change between versions.
@@ -48,9 +48,14 @@ def write_tombstones(folder: Path, rows: Rows, postings: Postings) -> dict[str, 
     places = np.repeat(starts - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
     terms, dfs = np.unique(postings.doc_terms[places], return_counts=True)
     lengths = postings.lengths[:, rows].sum(axis=1, dtype=np.int64)
-    arrays = (rows.astype(np.uint32), terms, dfs.astype(np.uint32), lengths)
-    for name, array in zip(_FILES, arrays, strict=True):
-        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+    return Tombstones(rows.astype(np.uint32), terms, dfs.astype(np.uint32), lengths)
+
+
+def write_tombstones(folder: Path, rows: Rows, postings: Postings) -> dict[str, int]:
+    """Write the tombstones of these rows, ascending; what they count, for the part."""
+    counted = count_tombstones(rows, postings)
+    for name in _FILES:
+        np.save(folder / f"{name}.npy", getattr(counted, name), allow_pickle=False)
     return {"n_docs": len(rows)}
 
 
