@@ -61,12 +61,22 @@ def build(corpus: str | Path, *, out: str | Path, **options: Any) -> Generation:
 
 
 def open(  # noqa: A001 - searchkit.open reads as it should
-    path: str | Path, *, reranker: str | None = "auto", device: Device = "auto"
+    path: str | Path,
+    *,
+    reranker: str | None = "auto",
+    device: Device = "auto",
+    generation: int | None = None,
+    as_of: str | None = None,
 ) -> Searcher:
-    """Open an index for searching; reranker: a name, "auto" (the pipeline's) or None."""
+    """Open an index for searching; reranker: a name, "auto" (the pipeline's) or None.
+
+    generation: number of a snapshot; as_of: the last generation written by this date, such as
+    2026-01-31; both instead of the live one.
+    """
     from searchkit.search import api
 
-    return api.open_searcher(path, options=api.OpenOptions(reranker=reranker, device=device))
+    options = api.OpenOptions(reranker=reranker, device=device, generation=generation, as_of=as_of)
+    return api.open_searcher(path, options=options)
 
 
 def read_queries(path: str | Path) -> list[Query]:

@@ -12,6 +12,7 @@ import typer
 
 from searchkit.cli import index_options as own
 from searchkit.cli import options as flags
+from searchkit.cli.committing import Keep, Wait, committing
 from searchkit.cli.idle import Given, given
 from searchkit.cli.interrupt import ended_by_sigterm
 from searchkit.cli.screen import say
@@ -19,6 +20,7 @@ from searchkit.errors import ConfigError, SearchkitError
 
 if TYPE_CHECKING:
     from searchkit.index.ann import AnnKind
+    from searchkit.index.collect import CommitOptions
     from searchkit.index.dense_parts import DenseChoice
     from searchkit.index.vectors import VectorConfig
     from searchkit.models.encoder import EncoderOptions
@@ -46,6 +48,8 @@ def encoder(  # noqa: PLR0913 - the flags of a command are its parameters
     doc_prompt: own.DocPrompt = None,
     max_tokens: own.MaxTokens = None,
     trust_remote_code: flags.TrustRemoteCode = False,
+    keep: Keep = None,
+    wait: Wait = False,
 ) -> None:
     """Add the vectors of an encoder to INDEX, or drop them.
 
@@ -58,15 +62,16 @@ def encoder(  # noqa: PLR0913 - the flags of a command are its parameters
     from searchkit.index.vectors import VectorConfig
     from searchkit.models.encoder import EncoderOptions
 
+    commit = committing(keep=keep, wait=wait)
     if action == "drop":
         _refuse_idle(given(ctx))
-        _drop(index, name)
+        _drop(index, name, commit)
         return
     encoding = EncoderOptions(device=device, trust_remote_code=trust_remote_code)
     encoding = replace(encoding, query_prompt=query_prompt, doc_prompt=doc_prompt)
     encoding = replace(encoding, max_tokens=max_tokens)
     config = VectorConfig(passages=passages, dtype=dtype)
-    add_aloud(index, choice_of(index, name, encoding, config), ann=ann)
+    add_aloud(index, choice_of(index, name, encoding, config), ann=ann, commit=commit)
 
 
 def choice_of(
@@ -82,19 +87,23 @@ def choice_of(
 
 
 @ended_by_sigterm()
-def add_aloud(index: Path, choice: DenseChoice, *, ann: AnnKind = "auto") -> None:
+def add_aloud(
+    index: Path, choice: DenseChoice, *, ann: AnnKind = "auto", commit: CommitOptions | None = None
+) -> None:
     """Add the vectors with a word on stderr about what it takes, and about what came of it."""
     from searchkit.cli.info import bytes_by_part
     from searchkit.cli.progress import Bars
     from searchkit.evaluate.sizes import count, spell_bytes
     from searchkit.index import generation as generations
+    from searchkit.index.collect import PLAIN
     from searchkit.index.extend import add_encoder
 
     begin, live = perf_counter(), generations.read(index).number
     _forecast(index, choice)
     try:
         with Bars() as bars:
-            fresh = add_encoder(index, choice, ann=ann, watch=bars)
+            commit = commit or PLAIN
+            fresh = add_encoder(index, choice, ann=ann, commit=commit, watch=bars)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_interrupted(index, live=live)) from None
     size = spell_bytes(bytes_by_part(fresh)["total"])
@@ -146,13 +155,13 @@ def _interrupted(index: Path, *, live: int) -> str:
     return f"interrupted. {index} is as it was.{kept} Run the same command again."
 
 
-def _drop(index: Path, name: str) -> None:
+def _drop(index: Path, name: str, commit: CommitOptions) -> None:
     from searchkit.index import generation as generations
     from searchkit.index.extend import drop_encoder, uses
 
     live = generations.read(index)
     held = _held(name, [record["name"] for record in live.encoders])
-    fresh = drop_encoder(index, held)
+    fresh = drop_encoder(index, held, commit=commit)
     say(f"{index}: the vectors of {held} are gone.")
     if uses(live.pipeline, held):
         say(
@@ -177,5 +186,5 @@ def _held(name: str, held: list[str]) -> str:
 
 
 def _refuse_idle(written: Given) -> None:
-    for flag in written.values():
+    for flag in (flag for name, flag in written.items() if name not in ("keep", "wait")):
         raise ConfigError(f"{flag} has no effect: drop only removes vectors. Leave it away.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from searchkit.cli.options import IndexPath
+from searchkit.cli.options import AsOf, Generation, IndexPath
 from searchkit.errors import StorageError
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ def export(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="JSONL to write; default: stdout.")
     ] = None,
+    generation: Generation = None,
+    as_of: AsOf = None,
 ) -> None:
     """Write the documents of INDEX as JSONL.
 
@@ -39,8 +41,10 @@ def export(
     from searchkit.cli.lines import as_json
     from searchkit.cli.screen import say
     from searchkit.index.index import Index
+    from searchkit.index.snapshots import chosen
 
-    with Index.open(index) as opened, _sink(out) as file:
+    number = chosen(index, generation, as_of)
+    with Index.open(index, number=number) as opened, _sink(out) as file:
         columns = columns_of(opened)
         n_infinite = 0
         for doc in opened:

@@ -13,6 +13,7 @@ import typer
 
 from searchkit.cli import index_options as own
 from searchkit.cli import options as flags
+from searchkit.cli.committing import Keep, Wait, committing
 from searchkit.cli.idle import Given, given, refuse_without_encoder
 from searchkit.cli.interrupt import ended_by_sigterm
 from searchkit.cli.screen import say
@@ -50,6 +51,8 @@ def index(  # noqa: PLR0913 - the flags of a command are its parameters
     rejects: own.Rejects = None,
     fix_text: own.FixText = False,
     replace_index: own.Replace = False,
+    keep: Keep = None,
+    wait: Wait = False,
 ) -> None:
     """Build an index of CORPUS at DIR.
 
@@ -73,7 +76,7 @@ def index(  # noqa: PLR0913 - the flags of a command are its parameters
     encoding = replace(encoding, max_tokens=max_tokens)
     options = IndexOptions(analyzer=analyzer, encoder=encoding, ann=ann, read=read)
     options = replace(options, vectors=VectorConfig(passages=passages, dtype=dtype))
-    options = replace(options, replace=replace_index)
+    options = replace(options, replace=replace_index, commit=committing(keep=keep, wait=wait))
     build_aloud(corpus, out=out, encoders=names, options=options)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from searchkit.cli import options
 from searchkit.cli.options import IndexPath, Json
 
 if TYPE_CHECKING:
@@ -24,7 +25,12 @@ _TYPES = {
 }
 
 
-def info(index: IndexPath, as_json: Json = False) -> None:
+def info(
+    index: IndexPath,
+    generation: options.Generation = None,
+    as_of: options.AsOf = None,
+    as_json: Json = False,
+) -> None:
     """Tell what INDEX holds and how it is searched.
 
     \b
@@ -33,8 +39,9 @@ def info(index: IndexPath, as_json: Json = False) -> None:
     """
     from searchkit.cli.lines import as_json as spell
     from searchkit.index.index import Index
+    from searchkit.index.snapshots import chosen
 
-    with Index.open(index) as opened:
+    with Index.open(index, number=chosen(index, generation, as_of)) as opened:
         facts = describe(opened)
     if as_json:
         typer.echo(spell(facts))
@@ -44,6 +51,7 @@ def info(index: IndexPath, as_json: Json = False) -> None:
 
 def describe(index: Index) -> dict[str, Any]:
     """Everything about an index that is not a document."""
+    from searchkit.index.snapshots import list_snapshots
     from searchkit.search.choose import choose
 
     generation = index.generation
@@ -55,6 +63,11 @@ def describe(index: Index) -> dict[str, Any]:
         "generation": generation.number,
         "format": generation.format,
         "written": generation.written,
+        "keep": generation.keep,
+        "snapshots": [
+            {"generation": one.number, "written": one.written, "documents": one.n_docs}
+            for one in list_snapshots(index.path, generation)[1:]
+        ],
         "analyzer": index.analyzer.name,
         "metadata": {field.name: _spell_type(field.type) for field in index.table.schema},
         "encoders": [dict(record) for record in generation.encoders],
@@ -122,6 +135,7 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
     lines = [
         ("index", f"{facts['index']}, generation {facts['generation']}, {facts['written']}"),
+        *(("snapshot", _spell_snapshot(one)) for one in facts["snapshots"]),
         ("documents", f"{facts['documents']:,} in {count(facts['segments'], 'segment')}"),
         ("metadata", ", ".join(f"{name} ({kind})" for name, kind in facts["metadata"].items())),
         ("analyzer", facts["analyzer"]),
@@ -137,6 +151,13 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
     sizes = ", ".join(f"{part} {spell_bytes(n)}" for part, n in facts["bytes"].items())
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     return [*lines, ("disk", sizes), ("versions", f"format {facts['format']}, {versions}")]
+
+
+def _spell_snapshot(one: dict[str, Any]) -> str:
+    from searchkit.evaluate.sizes import count
+
+    docs = count(one["documents"], "document")
+    return f"generation {one['generation']}, {one['written']}, {docs}"
 
 
 def _spell_encoder(record: dict[str, Any]) -> str:

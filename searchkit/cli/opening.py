@@ -9,6 +9,7 @@ from pathlib import Path
 
 from searchkit.cli.tuning import Changes
 from searchkit.index.index import Index
+from searchkit.index.snapshots import chosen
 from searchkit.search.api import OpenOptions, open_searcher
 from searchkit.search.choose import choose, reranked_by
 from searchkit.search.pipeline import Pipeline
@@ -21,7 +22,8 @@ def searching(
 ) -> Iterator[Searcher]:
     """The index, open for searching and closed at the end, its pipeline changed as flags say."""
     if changes:
-        with Index.open(path) as index:
+        number = chosen(path, options.generation, options.as_of)
+        with Index.open(path, number=number) as index:
             encoders = [record["name"] for record in index.generation.encoders]
             pipeline = reranked_by(choose(index), options.reranker)
         pipeline = changes.apply(pipeline, encoders)

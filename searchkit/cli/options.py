@@ -90,6 +90,14 @@ Protocol = Annotated[
         help="Write what was done and found; `searchkit replay` repeats it. As .gz too.",
     ),
 ]
+Generation = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="A snapshot by its number, as info lists them."),
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option(metavar="DATE", help="The last generation written by then, e.g. 2026-01-31."),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 

@@ -28,6 +28,8 @@ def repl(
     device: flags.Device = "auto",
     lexical: flags.Lexical = "searchkit",
     trust_remote_code: flags.TrustRemoteCode = False,
+    generation: flags.Generation = None,
+    as_of: flags.AsOf = None,
 ) -> None:
     """Search INDEX line by line.
 
@@ -46,6 +48,8 @@ def repl(
         device=device,
         lexical=lexical,
         trust_remote_code=trust_remote_code,
+        generation=generation,
+        as_of=as_of,
     )
     session = _session(index, options, given(ctx))
     try:

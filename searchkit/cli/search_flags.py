@@ -35,6 +35,8 @@ class SearchFlags:
     lexical: flags.Lexical = "searchkit"
     device: flags.Device = "auto"
     trust_remote_code: flags.TrustRemoteCode = False
+    generation: flags.Generation = None
+    as_of: flags.AsOf = None
     written: Given
 
     @contextmanager
@@ -49,6 +51,8 @@ class SearchFlags:
             device=self.device,
             lexical=self.lexical,
             trust_remote_code=self.trust_remote_code,
+            generation=self.generation,
+            as_of=self.as_of,
         )
         changes = Changes(
             bm25=self.bm25,

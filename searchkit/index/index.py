@@ -47,8 +47,11 @@ class OpenSegment:
 class Index:
     """One generation, held against collection until it is closed. Rows mean nothing beyond it."""
 
-    def __init__(self, path: Path, generation: Generation, held: BinaryIO) -> None:
+    def __init__(
+        self, path: Path, generation: Generation, held: BinaryIO, *, was_chosen: bool = False
+    ) -> None:
         self.path, self.generation, self._held = path, generation, held
+        self.was_chosen = was_chosen  # by its number: what is committed later does not concern it
         self.segments: list[OpenSegment] = []
         base = 0
         for segment in generation.segments:
@@ -72,7 +75,7 @@ class Index:
         generation, held = hold
         try:
             stamps.check(path, generation)
-            return cls(path, generation, held)
+            return cls(path, generation, held, was_chosen=number is not None)
         except BaseException:
             held.close()
             raise

@@ -38,19 +38,21 @@ def carried(index: Path, keep: int | None) -> tuple[int, dict[str, str]]:
     n_kept = live.keep if keep is None else keep
     known = {**live.snapshots, str(number): digest}
     newest = sorted(known, key=int, reverse=True)[:n_kept]
-    return n_kept, {one: known[one] for one in newest if _is_sound(index, int(one), known[one])}
+    return n_kept, {one: known[one] for one in newest if _read(index, int(one), known[one])}
 
 
-def _is_sound(index: Path, number: int, digest: str) -> bool:
+def _read(index: Path, number: int, digest: str) -> Generation | None:
+    """A snapshot; None, with a warning, where its file is gone or not what was committed."""
     try:
         held = generations.hold(index, number, digest)
     except FormatError as error:
-        _LOG.warning("%s Generation %d is a snapshot no longer.", error, number)
-        return False
+        _LOG.warning("%s: snapshot %d cannot be opened any more. %s", index, number, error)
+        return None
     if held is None:
-        return False
+        _LOG.warning("%s: the file of snapshot %d is gone.", index, number)
+        return None
     held[1].close()
-    return True
+    return held[0]
 
 
 def hold_snapshot(index: Path, number: int) -> tuple[Generation, BinaryIO]:
@@ -75,12 +77,16 @@ def hold_snapshot(index: Path, number: int) -> tuple[Generation, BinaryIO]:
 
 def list_snapshots(index: Path, live: Generation) -> list[Snapshot]:
     """The generations that a live one vouches for and that lie there, itself first."""
-    found = [Snapshot(live.number, live.written, live.n_docs)]
-    for number in sorted(map(int, live.snapshots), reverse=True):
-        if held := generations.hold(index, number, live.snapshots[str(number)]):
-            held[1].close()
-            found.append(Snapshot(number, held[0].written, held[0].n_docs))
-    return found
+    older = sorted(map(int, live.snapshots), reverse=True)
+    found = [live, *(_read(index, number, live.snapshots[str(number)]) for number in older)]
+    return [Snapshot(one.number, one.written, one.n_docs) for one in found if one is not None]
+
+
+def chosen(index: Path, number: int | None, as_of: str | None) -> int | None:
+    """Number of the generation that was asked for by number or date; None for the live one."""
+    if number is not None and as_of is not None:
+        raise ConfigError("a generation and a date exclude each other. Drop one of them.")
+    return number if as_of is None else number_as_of(index, as_of)
 
 
 def number_as_of(index: Path, date: str) -> int:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from searchkit.corpus.read import ReadLedger, ReadOptions, read_docs
 from searchkit.index.ann import AnnKind
 from searchkit.index.build import BuildConfig, Watch, build_index
+from searchkit.index.collect import PLAIN, CommitOptions
 from searchkit.index.dense_parts import DenseChoice
 from searchkit.index.generation import Generation
 from searchkit.index.index import Index
+from searchkit.index.snapshots import chosen
 from searchkit.index.vectors import VectorConfig
 from searchkit.models.encoder import EncoderOptions, open_encoder
 from searchkit.search.assembly import Assembly, Lexical, OpenOptions
@@ -31,6 +33,7 @@ class IndexOptions:
     ann: AnnKind = "auto"
     read: ReadOptions = field(default_factory=ReadOptions)
     replace: bool = False
+    commit: CommitOptions = PLAIN
 
 
 def build(
@@ -53,6 +56,7 @@ def build(
     config = BuildConfig(
         analyzer=options.analyzer, dense=dense, ann=options.ann, replace=options.replace
     )
+    config = replace(config, commit=options.commit)
     docs = read_docs([str(source) for source in sources], options.read, ledger=ledger)
     return build_index(
         Path(out), docs, config, n_docs=n_docs, ledger=lambda: _counts(ledger), watch=watch
@@ -61,8 +65,9 @@ def build(
 
 def open_searcher(path: str | Path, *, options: OpenOptions | None = None) -> Searcher:
     """Open an index for searching. Models load when a stage first needs them."""
-    assembly = Assembly(options or OpenOptions())
-    index = Index.open(Path(path))
+    options = options or OpenOptions()
+    number = chosen(Path(path), options.generation, options.as_of)
+    assembly, index = Assembly(options), Index.open(Path(path), number=number)
     try:
         return Searcher(index, assembly.stages(index), renew=assembly.stages)
     except BaseException:

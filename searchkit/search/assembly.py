@@ -34,6 +34,8 @@ class OpenOptions:
     engine: Engine = "auto"
     pipeline: Pipeline | None = None  # instead of the index's own
     trust_remote_code: bool = False
+    generation: int | None = None  # number of a snapshot instead of the live one
+    as_of: str | None = None  # the last one written by this date, ISO 8601
 
 
 @dataclass(slots=True)

@@ -57,11 +57,13 @@ class Searcher:
         """Go over to the index's live generation; whether that is another than before.
 
         What both have in common stays open, and models stay loaded. Rows of before mean nothing
-        any more. Where the new one cannot be opened the old one goes on.
+        any more. Where the new one cannot be opened the old one goes on. A generation that was
+        chosen by number or date stays the one.
         """
         if self.renew is None:
             raise ConfigError("this searcher was put together by hand. Open the index again.")
-        if generations.read(self.index.path).number == self.index.generation.number:
+        index = self.index
+        if index.was_chosen or generations.read(index.path).number == index.generation.number:
             return False
         fresh = Index.open(self.index.path)
         try:
