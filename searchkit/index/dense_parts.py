@@ -70,7 +70,7 @@ def dense_parts(
         parts.append(vectors)
         kind = choose_kind(ann, vectors.stats["n_vectors"])
         if kind != "flat":
-            parts.append(_ann(drafts, vectors, kind, watch(f"{kind} over {name}")))
+            parts.append(ann_part(drafts, vectors, kind, watch(f"{kind} over {name}")))
     return tuple(parts)
 
 
@@ -93,7 +93,8 @@ def _vectors(drafts: Drafts, segment: Segment, choice: DenseChoice, progress: Pr
     return drafts.part("vectors", folder, config, inputs=segment.hash, stats=asdict(stats))
 
 
-def _ann(drafts: Drafts, vectors: Part, kind: StoredKind, progress: Progress) -> Part:
+def ann_part(drafts: Drafts, vectors: Part, kind: StoredKind, progress: Progress) -> Part:
+    """An index of this kind over the vectors, built and kept."""
     folder = drafts.folder("ann")
     write_ann(folder, open_vectors(drafts.index / vectors.folder), kind=kind, progress=progress)
     config = {"ann": kind, "vectors": vectors.hash, "encoder": vectors.config["encoder"]}
