@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from searchkit.types import Doc, Row
 
 DOCS, META = "docs.arrow", "meta.arrow"
 BATCH_DOCS = 1024  # rows a record batch: a hit touches one page range, not the file
-_SCHEMA = pa.schema(
+SCHEMA = pa.schema(
     [
         ("seq", pa.uint64()),
         ("id", pa.large_string()),
@@ -30,7 +30,7 @@ class DocsWriter:
     def __init__(self, folder: Path, *, first_seq: int) -> None:
         self._folder = folder
         self._sink = pa.OSFile(str(folder / DOCS), "wb")
-        self._file = pa.ipc.new_file(self._sink, _SCHEMA)
+        self._file = pa.ipc.new_file(self._sink, SCHEMA)
         self._meta = MetaColumns()
         self._seq = first_seq
 
@@ -42,7 +42,7 @@ class DocsWriter:
             pa.array([doc.title for doc in docs], pa.large_string()),
             pa.array([doc.text for doc in docs], pa.large_string()),
         ]
-        whole = pa.record_batch(columns, schema=_SCHEMA)
+        whole = pa.record_batch(columns, schema=SCHEMA)
         for start in range(0, len(docs), BATCH_DOCS):
             self._file.write_batch(whole.slice(start, BATCH_DOCS))
         self._meta.add([doc.meta for doc in docs])
@@ -54,17 +54,24 @@ class DocsWriter:
         self._file.close()
         self._sink.close()
         table, mixed = self._meta.finish()
-        with (
-            pa.OSFile(str(self._folder / META), "wb") as sink,
-            pa.ipc.new_file(sink, table.schema) as file,
-        ):
-            for batch in table.combine_chunks().to_batches(max_chunksize=BATCH_DOCS):
-                file.write_batch(batch)
+        write_meta(self._folder, table)
         return mixed
 
     def abort(self) -> None:
         self._file.close()
         self._sink.close()
+
+
+def write_meta(folder: Path, table: pa.Table) -> None:
+    """Write the metadata of a segment in the batches of its documents."""
+    batches = table.combine_chunks().to_batches(max_chunksize=BATCH_DOCS)
+    write_batches(folder / META, table.schema, batches)
+
+
+def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as file:
+        for batch in batches:
+            file.write_batch(batch)
 
 
 class DocStore:
@@ -89,6 +96,11 @@ class DocStore:
             metas = self._meta_batches[n].to_pylist() if self._meta_batches else [{}] * len(ids)
             for id_, title, text, meta in zip(ids, titles, texts, metas, strict=True):
                 yield Doc(id_, title, text, _present(meta))
+
+    @property
+    def batches(self) -> Sequence[pa.RecordBatch]:
+        """All columns, in batches of 1,024 rows, the last one shorter."""
+        return self._rows
 
     def id(self, row: Row) -> str:
         found: str = self._rows[row // BATCH_DOCS].column(1)[row % BATCH_DOCS].as_py()

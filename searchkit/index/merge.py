@@ -1,0 +1,90 @@
+"""Adjacent segments -> one that holds what lives of them, as if it had been built so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from searchkit.index.docs import DocStore
+from searchkit.index.drafts import Drafts
+from searchkit.index.generation import Part, Segment
+from searchkit.index.merge_docs import merge_docs
+from searchkit.index.merge_postings import Living, merge_postings
+from searchkit.index.merge_vectors import merge_vectors
+from searchkit.index.postings import open_postings
+from searchkit.index.tombstones import open_tombstones
+from searchkit.index.vectors import open_vectors
+from searchkit.types import Mask
+
+
+def merge(drafts: Drafts, segments: Sequence[Segment]) -> Segment | None:
+    """One segment of the living documents of adjacent ones, under the index's folder.
+
+    Its postings, metadata and vectors are the bytes that a build of these documents would write,
+    given the same vectors; nothing is analysed or encoded again, and each document keeps its
+    `seq`. What can be built from these, such as an ANN index, is left out. None where nothing
+    lives. Memory is bounded by the size of the merged segment.
+    """
+    index = drafts.index
+    living = [one for one in (_Source.open(index, segment) for segment in segments) if one.lives]
+    if not living:
+        return None
+    bare, mixed = _documents(drafts, living)
+    postings = _postings(drafts, living, bare, mixed)
+    held = [part for part in living[0].segment.parts if part.kind == "vectors"]
+    vectors = [_vectors(drafts, living, bare, part) for part in held]
+    return replace(bare, parts=(postings, *vectors))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Source:
+    """A segment that is merged, and which of its rows are still there."""
+
+    index: Path
+    segment: Segment
+    alive: Mask  # (n_docs,)
+
+    @classmethod
+    def open(cls, index: Path, segment: Segment) -> _Source:
+        stones, n = segment.part("tombstones"), segment.n_docs
+        if stones is None:
+            return cls(index, segment, np.ones(n, np.bool_))
+        return cls(index, segment, open_tombstones(index / stones.folder, n).alive(n))
+
+    @property
+    def lives(self) -> bool:
+        return bool(self.alive.any())
+
+    def part(self, kind: str, like: Part) -> Path:
+        """Where its part of the kind lies, made under the same configuration."""
+        part = self.segment.part(kind, **like.config)
+        if part is None:
+            raise ValueError(f"segment {self.segment.hash} has no {kind} like those beside it")
+        return self.index / part.folder
+
+
+def _documents(drafts: Drafts, living: Sequence[_Source]) -> tuple[Segment, dict[str, int]]:
+    folder = drafts.folder("segment")
+    stores = [(DocStore(one.index / one.segment.folder), one.alive) for one in living]
+    mixed = merge_docs(folder, stores)
+    return drafts.segment(folder, sum(int(one.alive.sum()) for one in living)), mixed
+
+
+def _postings(
+    drafts: Drafts, living: Sequence[_Source], bare: Segment, mixed: dict[str, int]
+) -> Part:
+    folder = drafts.folder("postings")
+    [like] = [part for part in living[0].segment.parts if part.kind == "postings"]
+    opened = [Living(open_postings(one.part("postings", like)), one.alive) for one in living]
+    stats = {**merge_postings(folder, opened), **({"mixed_metadata": mixed} if mixed else {})}
+    return drafts.part("postings", folder, like.config, inputs=bare.hash, stats=stats)
+
+
+def _vectors(drafts: Drafts, living: Sequence[_Source], bare: Segment, like: Part) -> Part:
+    folder = drafts.folder("vectors")
+    opened = [(open_vectors(one.part("vectors", like)), one.alive) for one in living]
+    stats = merge_vectors(folder, opened)
+    return drafts.part("vectors", folder, like.config, inputs=bare.hash, stats=stats)
