@@ -228,15 +228,6 @@ def test_every_damaged_file_is_named_at_open(tmp_path):
         shutil.rmtree(tmp_path / "hurt")
 
 
-def test_a_file_is_hashed_once_and_again_when_it_changes(tmp_path, home):
-    build(tmp_path / "i")
-    Index.open(tmp_path / "i").close()
-    assert len(list((home / "stamps").iterdir())) == 1
-    shutil.rmtree(home / "stamps")
-    Index.open(tmp_path / "i").close()
-    assert len(list((home / "stamps").iterdir())) == 1
-
-
 @pytest.mark.parametrize(
     ("text", "why"),
     [

@@ -7,12 +7,16 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from threading import get_ident
+from time import time_ns
 
 from searchkit.errors import DamagedIndex
 from searchkit.index import disk
 from searchkit.index.generation import FileStamp, Generation
 from searchkit.protocols import Progress
 
+# A file that is changed twice within a tick of its clock has one time; FAT's ticks are the longest.
+_TICK_NS = 2 * 10**9
 _CURE = "Build the index again, or copy the file from a sound copy of the index."
 
 
@@ -29,12 +33,14 @@ def check(index: Path, generation: Generation) -> None:
     """Refuse a generation with a missing or damaged file, by name.
 
     A file whose inode, size and time are those of its stamp was hashed before and is trusted.
+    Stamps of other generations stay as long as their files do.
     """
-    known, seen = _read(index), {}
-    for name, stamp in generation.files():
-        seen[name] = _checked(index / name, stamp, known.get(name))
-    if seen != known:
-        _write(index, seen)
+    known, stamps = _read(index), dict(generation.files())
+    marks = {n: _checked(index / n, stamp, known.get(n)) for n, stamp in stamps.items()}
+    seen = {name: mark for name, mark in marks.items() if mark is not None}
+    if seen != {name: mark for name, mark in known.items() if name in stamps}:
+        others = (name for name in known if name not in stamps and (index / name).is_file())
+        _write(index, {name: known[name] for name in others} | seen)
 
 
 def faults(
@@ -72,14 +78,16 @@ def damage(path: Path, stamp: FileStamp) -> str | None:
     return None
 
 
-def _checked(path: Path, stamp: FileStamp, known: list[object] | None) -> list[object]:
-    mark = _mark(path, stamp)
-    if mark is None or mark != known:
-        wrong = damage(path, stamp)
-        if wrong:
-            raise DamagedIndex(path, wrong, _CURE)
-        mark = _mark(path, stamp)
-    return mark or []
+def _checked(path: Path, stamp: FileStamp, known: list[object] | None) -> list[object] | None:
+    """The mark of a sound file; None where the file is too young for one, or is being changed."""
+    now, mark = time_ns(), _mark(path, stamp)
+    if mark is not None and mark == known:
+        return mark
+    wrong = damage(path, stamp)
+    if wrong:
+        raise DamagedIndex(path, wrong, _CURE)
+    is_old = path.stat().st_mtime_ns < now - _TICK_NS
+    return mark if is_old and mark == _mark(path, stamp) else None
 
 
 def _mark(path: Path, stamp: FileStamp) -> list[object] | None:
@@ -103,7 +111,11 @@ def _read(index: Path) -> Mapping[str, list[object]]:
 
 
 def _write(index: Path, seen: Mapping[str, list[object]]) -> None:
-    # a home that cannot be written costs time at the next open, nothing else
+    # a home that cannot be written costs time at the next open, nothing else; so does a stamp
+    # that a power cut takes, which is why nothing is forced to the disk here
     with contextlib.suppress(OSError):
-        _file(index).parent.mkdir(parents=True, exist_ok=True)
-        disk.replace(_file(index), json.dumps(seen).encode())
+        file = _file(index)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_name(f".{file.name}.{os.getpid()}-{get_ident()}.draft")
+        draft.write_text(json.dumps(seen), "utf-8")
+        draft.replace(file)
