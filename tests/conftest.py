@@ -20,6 +20,18 @@ def ranking(scores: Mapping[int, float], k: int = 100) -> Ranking:
     return Ranking.top(rows, np.array(list(scores.values()), dtype=np.float32), k)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_of_the_user(tmp_path_factory):
+    """Fixtures of a whole module leave the real home alone as well.
+
+    No embedding cache, or of two builds that a test compares the second would copy the first.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEARCHKIT_HOME", str(tmp_path_factory.mktemp("session")))
+        patch.setenv("SEARCHKIT_CACHE_MB", "0")
+        yield
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory, monkeypatch):
     """A SEARCHKIT_HOME of its own for each test, so that none sees another's stamps."""

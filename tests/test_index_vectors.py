@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from searchkit.encode import GRID, split
 from searchkit.errors import DamagedIndex, StorageError
+from searchkit.index.known import Known
 from searchkit.index.rows import RowFile
 from searchkit.index.shards import Shard, Shards
-from searchkit.index.vectors import VectorConfig, VectorPart, open_vectors, write_vectors
+from searchkit.index.vector_writer import write_vectors
+from searchkit.index.vectors import VectorConfig, VectorPart, open_vectors
 from searchkit.models.fakes import HashEncoder
 from searchkit.types import Doc
 
@@ -41,6 +43,7 @@ def write(folder, docs, *, shards, encoder=ENCODER, mode="document", dtype="floa
         encoder=encoder,
         config=VectorConfig(passages=mode, dtype=dtype),
         shards_dir=shards,
+        known=Known(folder),
         n_docs=len(docs),
         progress=watch,
     )
@@ -138,13 +141,13 @@ def test_a_shard_folder_that_is_gone_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     shards = Shards(tmp_path / "file" / "shards", "print", 1, "float32")
     with pytest.raises(StorageError, match="file"):
-        shards.write(["a"], Shard(np.ones((1, 1), np.float32), [1]))
+        shards.write(["a"], Shard(np.ones((1, 1), np.float32), np.array([1])))
 
 
 @pytest.mark.parametrize("damage", ["cut", "nan", "shape", "lengths", "no lengths", "empty"])
 def test_a_shard_that_is_not_whole_is_encoded_again(tmp_path, damage):
     shards = Shards(tmp_path, "print", 2, "float32")
-    shards.write(["a", "b"], Shard(np.eye(2, dtype=np.float32), [1, 1]))
+    shards.write(["a", "b"], Shard(np.eye(2, dtype=np.float32), np.array([1, 1])))
     assert shards.read(["a", "b"]) is not None
     assert shards.read(["b", "a"]) is None
     [path] = tmp_path.glob("*.npy")

@@ -19,6 +19,7 @@ from searchkit.index.collect import PLAIN, CommitOptions, publish
 from searchkit.index.dense_parts import DenseChoice, dense_parts, records
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Generation, Segment
+from searchkit.index.known import Known
 from searchkit.index.lexical import SEGMENT_DOCS, Inverted
 from searchkit.index.lock import writing
 from searchkit.protocols import Progress
@@ -56,7 +57,7 @@ def build_index(
     at any instant it leaves the index as it was, or none; vectors encoded so far are kept, and the
     same call takes them up again.
     """
-    analyzer = TextAnalyzer.named(config.analyzer)
+    analyzer, known = TextAnalyzer.named(config.analyzer), Known(out)
     with disk.storage_errors(out):
         refuse_strangers(out, replace_index=config.replace)
         with writing(out, wait=config.commit.wait, told=config.commit.told), Drafts(out) as drafts:
@@ -66,7 +67,7 @@ def build_index(
                 raise CorpusError(out, None, "the corpus holds no document to index")
             draft = Generation(
                 number=0,  # given when it is published
-                segments=tuple(_with_vectors(drafts, segments, config, watch)),
+                segments=tuple(_with_vectors(drafts, segments, config, known=known, watch=watch)),
                 encoders=records(out, segments[0], config.dense),
                 ledger=dict(ledger()),
                 next_seq=sum(segment.n_docs for segment in segments),
@@ -152,11 +153,17 @@ def _write(inverted: Inverted, drafts: Drafts) -> Segment:
 
 
 def _with_vectors(
-    drafts: Drafts, segments: Sequence[Segment], config: BuildConfig, watch: Watch
+    drafts: Drafts, segments: Sequence[Segment], config: BuildConfig, *, known: Known, watch: Watch
 ) -> Iterator[Segment]:
     for n, segment in enumerate(segments):
         parts = dense_parts(
-            drafts, segment, number=n, choices=config.dense, ann=config.ann, watch=watch
+            drafts,
+            segment,
+            number=n,
+            choices=config.dense,
+            ann=config.ann,
+            known=known,
+            watch=watch,
         )
         yield replace(segment, parts=segment.parts + parts)
 

@@ -12,7 +12,9 @@ from searchkit.index.ann import AnnKind, StoredKind, choose_kind, write_ann
 from searchkit.index.docs import DocStore
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Part, Segment
-from searchkit.index.vectors import VectorConfig, open_vectors, write_vectors
+from searchkit.index.known import Known
+from searchkit.index.vector_writer import write_vectors
+from searchkit.index.vectors import VectorConfig, open_vectors
 from searchkit.protocols import Encoder, Progress
 
 _SAMPLED_DOCS = 256  # read to see whether an encoder knows the words of a corpus
@@ -59,14 +61,19 @@ def dense_parts(
     number: int,
     choices: Sequence[DenseChoice],
     ann: AnnKind,
+    known: Known,
     watch: Callable[[str], Progress],
 ) -> tuple[Part, ...]:
-    """The vector part of every encoder and the ANN parts that the segment's size asks for."""
+    """The vector part of every encoder and the ANN parts that the segment's size asks for.
+
+    known: what is not encoded again; it learns the new parts, for the segments that follow.
+    """
     parts: list[Part] = []
     for choice in choices:
         name = choice.encoder.name
         phase = f"encode with {name}" + (f", segment {number + 1}" if number else "")
-        vectors = _vectors(drafts, segment, choice, watch(phase))
+        vectors = _vectors(drafts, segment, choice, known=known, progress=watch(phase))
+        known.learn(vectors)
         parts.append(vectors)
         kind = choose_kind(ann, vectors.stats["n_vectors"])
         if kind != "flat":
@@ -74,7 +81,9 @@ def dense_parts(
     return tuple(parts)
 
 
-def _vectors(drafts: Drafts, segment: Segment, choice: DenseChoice, progress: Progress) -> Part:
+def _vectors(
+    drafts: Drafts, segment: Segment, choice: DenseChoice, *, known: Known, progress: Progress
+) -> Part:
     folder = drafts.folder("vectors")
     stats = write_vectors(
         folder,
@@ -82,6 +91,7 @@ def _vectors(drafts: Drafts, segment: Segment, choice: DenseChoice, progress: Pr
         encoder=choice.encoder,
         config=choice.vectors,
         shards_dir=drafts.shards,
+        known=known,
         n_docs=segment.n_docs,
         progress=progress,
     )

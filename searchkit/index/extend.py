@@ -17,6 +17,7 @@ from searchkit.index.collect import PLAIN, CommitOptions, publish
 from searchkit.index.dense_parts import DenseChoice, dense_parts, records
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Generation, Segment
+from searchkit.index.known import Known
 from searchkit.index.lock import writing
 
 
@@ -100,8 +101,11 @@ def _refuse_known(index: Path, live: Generation, choice: DenseChoice) -> None:
 def _extended(
     drafts: Drafts, live: Generation, choice: DenseChoice, *, ann: AnnKind, watch: Watch
 ) -> Iterator[Segment]:
+    known = Known.of(drafts.index, live)
     for n, segment in enumerate(live.segments):
-        parts = dense_parts(drafts, segment, number=n, choices=[choice], ann=ann, watch=watch)
+        parts = dense_parts(
+            drafts, segment, number=n, choices=[choice], ann=ann, known=known, watch=watch
+        )
         yield replace(segment, parts=segment.parts + parts)
 
 

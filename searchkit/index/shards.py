@@ -19,7 +19,27 @@ class Shard:
     """The vectors of a list of texts, and how long each text is."""
 
     vectors: NDArray[np.floating]  # (n, dim), of the stored type
-    n_tokens: list[int]
+    n_tokens: NDArray[np.int64]  # (n,) before the cut
+
+    def put(self, at: NDArray[np.int64], other: Shard) -> None:
+        """Fill in the vectors of some of the texts."""
+        self.vectors[at], self.n_tokens[at] = other.vectors, other.n_tokens
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Vectors that were there already, and of which of the texts asked for."""
+
+    at: NDArray[np.int64]  # (n,) ascending
+    shard: Shard  # of n texts
+
+    @classmethod
+    def finite(cls, at: NDArray[np.int64], shard: Shard) -> Found:
+        """Without vectors that hold NaN or infinity: such a text is encoded again."""
+        whole = np.isfinite(shard.vectors).all(axis=1)
+        if whole.all():
+            return cls(at, shard)
+        return cls(at[whole], Shard(shard.vectors[whole], shard.n_tokens[whole]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +60,12 @@ class Shards:
         path = self._path(texts)
         try:
             vectors = np.load(path, allow_pickle=False)
-            n_tokens = json.loads(path.with_suffix(".json").read_text("utf-8"))["n_tokens"]
-        except (OSError, ValueError, EOFError, KeyError):
+            lengths = json.loads(path.with_suffix(".json").read_text("utf-8"))["n_tokens"]
+            n_tokens = np.array(lengths, np.int64)
+        except (OSError, ValueError, EOFError, KeyError, TypeError):
             return None
         whole = vectors.shape == (len(texts), self.dim) and vectors.dtype == self.dtype
-        if not whole or len(n_tokens) != len(texts) or not np.isfinite(vectors).all():
+        if not whole or n_tokens.shape != (len(texts),) or not np.isfinite(vectors).all():
             return None
         return Shard(vectors, n_tokens)
 
@@ -52,7 +73,7 @@ class Shards:
         """Keep a shard; the vectors come last, so that they are there only with their lengths."""
         path, content = self._path(texts), io.BytesIO()
         np.save(content, shard.vectors, allow_pickle=False)
-        lengths = json.dumps({"n_tokens": list(map(int, shard.n_tokens))}).encode()
+        lengths = json.dumps({"n_tokens": shard.n_tokens.tolist()}).encode()
         with disk.storage_errors(self.folder):
             disk.replace(path.with_suffix(".json"), lengths)
             disk.replace(path, content.getvalue())
