@@ -68,7 +68,7 @@ def build_index(
             draft = Generation(
                 number=0,  # given when it is published
                 segments=tuple(_with_vectors(drafts, segments, config, known=known, watch=watch)),
-                encoders=records(out, segments[0], config.dense),
+                encoders=records(out, segments[0], config.dense, ann=config.ann),
                 ledger=dict(ledger()),
                 next_seq=sum(segment.n_docs for segment in segments),
                 versions=versions(),

@@ -11,7 +11,7 @@ from typing import Any
 from searchkit.index.ann import AnnKind, StoredKind, choose_kind, write_ann
 from searchkit.index.docs import DocStore
 from searchkit.index.drafts import Drafts
-from searchkit.index.generation import Part, Segment
+from searchkit.index.generation import Generation, Part, Segment
 from searchkit.index.known import Known
 from searchkit.index.vector_writer import write_vectors
 from searchkit.index.vectors import VectorConfig, open_vectors
@@ -46,12 +46,31 @@ class DenseChoice:
 
 
 def records(
-    index: Path, first: Segment, choices: Sequence[DenseChoice]
+    index: Path, first: Segment, choices: Sequence[DenseChoice], *, ann: AnnKind
 ) -> tuple[dict[str, Any], ...]:
     """What a generation remembers of each encoder; the first segment shows what they read."""
     docs = islice(DocStore(index / first.folder), _SAMPLED_DOCS)
     sample = [f"{doc.title} {doc.text}"[:2000] for doc in docs]
-    return tuple(choice.record(sample) for choice in choices)
+    return tuple({**choice.record(sample), "ann": ann} for choice in choices)
+
+
+def ann_kind(live: Generation, encoder: str) -> AnnKind:
+    """By what the vectors of an encoder are to be searched, in segments to come as well.
+
+    Generations that do not say so (format 1) show it by what they have.
+    """
+    [record] = [record for record in live.encoders if record["name"] == encoder]
+    if "ann" in record:
+        said: AnnKind = record["ann"]
+        return said
+    parts = [part for segment in live.segments for part in segment.parts]
+    of_encoder = [part for part in parts if part.config.get("encoder") == encoder]
+    for part in of_encoder:
+        if part.kind == "ann":
+            seen: AnnKind = part.config["ann"]
+            return seen
+    sizes = [part.stats["n_vectors"] for part in of_encoder if part.kind == "vectors"]
+    return "flat" if any(choose_kind("auto", n) != "flat" for n in sizes) else "auto"
 
 
 def dense_parts(

@@ -42,7 +42,7 @@ def add_encoder(
         draft = replace(
             live,
             segments=tuple(_extended(drafts, live, choice, ann=ann, watch=watch)),
-            encoders=(*live.encoders, *records(index, live.segments[0], [choice])),
+            encoders=(*live.encoders, *records(index, live.segments[0], [choice], ann=ann)),
             pipeline=dict(pipeline) if pipeline is not None else live.pipeline,
             versions=versions(),
         )
