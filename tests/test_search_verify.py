@@ -8,15 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cli_sample import invoke, refused
+from index_states import bury, committed, file_of
 from tiny_models import WORDS, save_encoder
 
 from searchkit.index import disk
 from searchkit.index.build import BuildConfig, build_index
 from searchkit.index.dense_parts import DenseChoice
-from searchkit.index.drafts import Drafts
-from searchkit.index.generation import FileStamp, commit, read
+from searchkit.index.generation import FileStamp, read
 from searchkit.index.index import Index
-from searchkit.index.tombstones import write_tombstones
 from searchkit.index.vectors import VectorConfig
 from searchkit.models.encoder import EncoderOptions, open_encoder
 from searchkit.search.verify import verify
@@ -37,31 +36,19 @@ def built(tmp_path_factory):
     encoder = open_encoder(str(save_encoder(folder / "model")), options=options)
     dense = [DenseChoice(encoder, VectorConfig(), options.to_dict())]
     build_index(folder / "x", DOCS, BuildConfig(dense=dense, segment_docs=25, ann="hnsw"))
-    delete(folder / "x", segment=1, rows=[3, 4, 20])
+    bury(folder / "x", segment=1, rows=[3, 4, 20])
+    for path in (folder / "x").rglob("*"):
+        os.utime(path, (1, 1))  # a young file gets no stamp
     return folder / "x"
-
-
-def delete(index, *, segment, rows):
-    live = read(index)
-    with Index.open(index) as opened, Drafts(index) as drafts:
-        folder = drafts.folder("tombstones")
-        stats = write_tombstones(folder, np.array(rows), opened.postings[segment][1])
-        old = live.segments[segment]
-        config = {"postings": old.part("postings").hash}
-        part = drafts.part("tombstones", folder, config, inputs=old.hash, stats=stats)
-    segments = list(live.segments)
-    segments[segment] = replace(old, parts=(*old.parts, part))
-    commit(index, replace(live, number=live.number + 1, segments=tuple(segments)))
 
 
 @pytest.fixture
 def index(built, tmp_path):
-    return shutil.copytree(built, tmp_path / "x")
-
-
-def file_of(index, kind, name, segment=1):
-    part = read(index).segments[segment].part(kind)
-    return index / part.folder / name
+    """A copy whose files are old enough for stamps."""
+    copied = shutil.copytree(built, tmp_path / "x")
+    for path in copied.rglob("*"):
+        os.utime(path, (0, 0))
+    return copied
 
 
 def flip(path, at=-1):
@@ -85,7 +72,7 @@ def rewrite(index, kind, name, change, *, segment=1):
     parts[at] = replace(parts[at], files={**parts[at].files, name: stamp})
     segments = list(live.segments)
     segments[segment] = replace(segments[segment], parts=tuple(parts))
-    commit(index, replace(live, number=live.number + 1, segments=tuple(segments)))
+    committed(index, segments=tuple(segments))
 
 
 def test_a_sound_index_is_sound_fast_and_in_full(index):
@@ -154,7 +141,7 @@ def test_a_graph_over_other_vectors_is_named(index):
     parts = tuple(p for p in segments[1].parts if p.kind != "ann")
     wrong = replace(two, config={**two.config, "vectors": one.config["vectors"]})
     segments[1] = replace(segments[1], parts=(*parts, wrong))
-    commit(index, replace(live, number=live.number + 1, segments=tuple(segments)))
+    committed(index, segments=tuple(segments))
     assert any("holds 10 vectors where 25" in f.wrong for f in verify(index, full=True).faults)
 
 
@@ -168,8 +155,7 @@ def test_vectors_and_terms_of_other_texts_are_found_by_making_some_again(index):
 def test_an_encoder_that_is_gone_is_a_note_and_no_damage(built, index):
     model = read(index).encoders[0]["name"]
     record = {**read(index).encoders[0], "fingerprint": "another"}
-    live = read(index)
-    commit(index, replace(live, number=live.number + 1, encoders=(record,)))
+    committed(index, encoders=(record,))
     verdict = verify(index, full=True)
     assert verdict.is_sound
     assert f"Vectors of {model} were not made again" in verdict.notes[0]

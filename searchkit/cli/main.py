@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from searchkit.cli import (
     adapt,
+    ann,
     bench,
     demo,
     doctor,
@@ -24,6 +25,7 @@ from searchkit.cli import (
     mine,
     models,
     promote,
+    reanalyse,
     recipes,
     repl,
     replay,
@@ -55,6 +57,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "verify": verify.verify,
     "export": export.export,
     "encoder": encoder.encoder,
+    "reanalyse": reanalyse.reanalyse,
+    "ann": ann.ann,
     "mine": mine.mine,
     "teach": teach.teach,
     "train": train.train,

@@ -36,7 +36,7 @@ def replay(
     trust_remote_code: TrustRemoteCode = False,
     as_json: Json = False,
 ) -> None:
-    """Repeat the search of a protocol and tell whether it ranks the same.
+    """Repeat the search of a protocol and compare the rankings.
 
     It runs with the recorded pipeline and settings, whatever the index would do today. Exit status
     1 where a query ranks other documents or another order; scores that differ by rounding are said.

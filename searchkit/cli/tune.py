@@ -50,7 +50,7 @@ def tune(  # noqa: PLR0913 - the flags of a command are its parameters
     as_json: flags.Json = False,
     trust_remote_code: flags.TrustRemoteCode = False,
 ) -> None:
-    """Choose the settings of INDEX's pipeline by judged queries.
+    """Choose INDEX's pipeline by judged queries.
 
     BM25, fusion and reranking are tried at thousands of settings, valued by cross-validation, and
     written only where they rank significantly better than the pipeline in force, corrected for

@@ -24,7 +24,9 @@ Full = Annotated[
 
 
 def verify(index: IndexPath, full: Full = False, as_json: Json = False) -> None:
-    """Look INDEX over: all files are there, and unwritten since they were hashed here.
+    """Tell whether INDEX is sound.
+
+    Without --full that all files are there and were not written since they were hashed here.
 
     Damage is named with the documents that it touches, and the exit status is 1. With --json a
     damaged file is a line with all their ids, and a sound index is one line.
