@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,8 +18,9 @@ from searchkit.index.dense_parts import DenseChoice, dense_parts, records
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Generation, Segment
 from searchkit.index.known import Known
-from searchkit.index.lexical import SEGMENT_DOCS, Inverted
+from searchkit.index.lexical import SEGMENT_DOCS
 from searchkit.index.lock import writing
+from searchkit.index.segments import write_segments
 from searchkit.protocols import Progress
 from searchkit.types import Doc
 
@@ -61,8 +60,10 @@ def build_index(
     with disk.storage_errors(out):
         refuse_strangers(out, replace_index=config.replace)
         with writing(out, wait=config.commit.wait, told=config.commit.told), Drafts(out) as drafts:
-            chunks = _chunks(docs, config.segment_docs, watch("read and invert"), n_docs)
-            segments = _segments(chunks, drafts, analyzer)
+            told = watch("read and invert")
+            segments = write_segments(
+                drafts, docs, analyzer, size=config.segment_docs, progress=told, n_docs=n_docs
+            )
             if not segments:
                 raise CorpusError(out, None, "the corpus holds no document to index")
             draft = Generation(
@@ -91,65 +92,6 @@ def refuse_strangers(out: Path, *, replace_index: bool) -> None:
     ours = {"lock", "drafts", "shards", "segments", "parts", "generations", ".CURRENT.draft"}
     if out.is_dir() and any(path.name not in ours for path in out.iterdir()):
         raise StorageError(f"{out} holds other files. Choose a folder that is empty or not there.")
-
-
-def _chunks(
-    docs: Iterable[Doc], size: int, progress: Progress, total: int
-) -> Iterator[tuple[Iterator[Doc], int, Progress]]:
-    """The documents by segments: (documents, first seq, progress that counts on)."""
-    source, first = iter(docs), 0
-    while (head := next(source, None)) is not None:
-        chunk = _Counted(head, islice(source, size - 1))
-        start = first
-
-        def told(done: int, _: int, start: int = start) -> None:
-            progress(start + done, total)
-
-        yield chunk, first, told
-        first += chunk.n
-
-
-class _Counted:
-    """An iterator that knows how many documents it gave."""
-
-    def __init__(self, head: Doc, rest: Iterator[Doc]) -> None:
-        self._head: Doc | None = head
-        self._rest, self.n = rest, 0
-
-    def __iter__(self) -> _Counted:
-        return self
-
-    def __next__(self) -> Doc:
-        doc, self._head = self._head or next(self._rest), None
-        self.n += 1
-        return doc
-
-
-def _segments(
-    chunks: Iterator[tuple[Iterator[Doc], int, Progress]], drafts: Drafts, analyzer: TextAnalyzer
-) -> list[Segment]:
-    """Each segment is written while the next one is read: never more than two in memory."""
-    segments: list[Segment] = []
-    with ThreadPoolExecutor(1) as writer:
-        written: Future[Segment] | None = None
-        for docs, first_seq, told in chunks:
-            folders = drafts.folder("segment"), drafts.folder("postings")
-            inverted = Inverted(*folders, analyzer=analyzer, first_seq=first_seq)
-            inverted.fill(docs, told)
-            if written is not None:
-                segments.append(written.result())
-            written = writer.submit(_write, inverted, drafts)
-        if written is not None:
-            segments.append(written.result())
-    return segments
-
-
-def _write(inverted: Inverted, drafts: Drafts) -> Segment:
-    counted, mixed = inverted.finish()
-    bare = drafts.segment(inverted.segment, counted["n_docs"])
-    config, stats = {"analyzer": inverted.analyzer.config, "positions": False}, {**counted, **mixed}
-    part = drafts.part("postings", inverted.postings, config, inputs=bare.hash, stats=stats)
-    return replace(bare, parts=(part,))
 
 
 def _with_vectors(

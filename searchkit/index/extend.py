@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from searchkit.errors import ConfigError
-from searchkit.index import disk, stamps
-from searchkit.index import generation as generations
+from searchkit.index import stamps
 from searchkit.index.ann import AnnKind
 from searchkit.index.build import Watch, versions
 from searchkit.index.collect import PLAIN, CommitOptions, publish
@@ -18,7 +16,7 @@ from searchkit.index.dense_parts import DenseChoice, dense_parts, records
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Generation, Segment
 from searchkit.index.known import Known
-from searchkit.index.lock import writing
+from searchkit.index.writer import changing
 
 
 def add_encoder(
@@ -37,7 +35,7 @@ def add_encoder(
     it leaves the index as it was; vectors encoded so far are kept, and the same call takes them
     up again. ConfigError where the index has vectors of an encoder of this name.
     """
-    with _changing(index, commit) as (live, drafts):
+    with changing(index, commit) as (live, drafts):
         _refuse_known(index, live, choice)
         draft = replace(
             live,
@@ -58,7 +56,7 @@ def drop_encoder(index: Path, name: str, *, commit: CommitOptions = PLAIN) -> Ge
     A promoted pipeline that searches with it goes as well: the index runs the factory's then.
     ConfigError where the index has no such encoder.
     """
-    with _changing(index, commit) as (live, _):
+    with changing(index, commit) as (live, _):
         known = [record["name"] for record in live.encoders]
         if name not in known:
             held = f"It has {', '.join(known)}." if known else "It has none."
@@ -75,17 +73,6 @@ def drop_encoder(index: Path, name: str, *, commit: CommitOptions = PLAIN) -> Ge
 def uses(pipeline: Mapping[str, Any] | None, encoder: str) -> bool:
     """Whether a stored pipeline searches with the encoder of this name."""
     return pipeline is not None and encoder in pipeline.get("encoders", ())
-
-
-@contextmanager
-def _changing(index: Path, commit: CommitOptions = PLAIN) -> Iterator[tuple[Generation, Drafts]]:
-    """The live generation, checked and ours alone to follow."""
-    generations.read(index)  # or the lock would make a folder where there is no index
-    locked = writing(index, wait=commit.wait, told=commit.told)
-    with disk.storage_errors(index), locked, Drafts(index) as drafts:
-        live = generations.read(index)
-        stamps.check(index, live)
-        yield live, drafts
 
 
 def _refuse_known(index: Path, live: Generation, choice: DenseChoice) -> None:
