@@ -32,6 +32,8 @@ def folder(tmp_path, monkeypatch):
     papers = next(body for kind, body in BLOCKS if kind == "json")
     rows = [json.loads(line) for line in papers.splitlines()]
     (tmp_path / "papers.jsonl").write_text(papers, "utf-8")
+    bibliography = next(body for kind, body in BLOCKS if kind == "bibtex")
+    (tmp_path / "library.bib").write_text(bibliography, "utf-8")
     (tmp_path / "papers.jsonl.gz").write_bytes(gzip.compress(papers.encode()))
     with (tmp_path / "papers.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, list(rows[0]))

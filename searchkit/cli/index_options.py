@@ -11,8 +11,8 @@ Corpus = Annotated[
     list[str],
     typer.Argument(
         metavar="CORPUS",
-        help="Files (.jsonl, .csv, .tsv, each also .gz, .parquet), BEIR folders, - for standard "
-        "input, or hf:NAME for a hub data set.",
+        help="Files (.jsonl, .csv, .tsv, .bib, .ris, each also .gz, .parquet; JSON of OpenAlex or "
+        "arXiv), BEIR folders, - for standard input, or hf:NAME for a hub data set.",
         show_default=False,
     ),
 ]
@@ -59,7 +59,11 @@ Columns = Annotated[
 ]
 Format = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="jsonl, csv or tsv, where no file name tells it."),
+    typer.Option(
+        metavar="NAME",
+        help="jsonl, csv, tsv, bibtex, ris, openalex or arxiv, where no file name tells it; of a "
+        ".json name one of the three that are JSON.",
+    ),
 ]
 HubSplit = Annotated[str, typer.Option(metavar="NAME", help="Split of a hub data set.")]
 OnError = Annotated[Literal["stop", "skip"], typer.Option(help="What a bad row does.")]

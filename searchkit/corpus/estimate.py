@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +13,16 @@ from searchkit.corpus.delimited import DELIMITERS
 from searchkit.corpus.lines import NOT_GZIP, refused
 from searchkit.corpus.parquet import BATCH_ROWS, opened
 from searchkit.corpus.read import ReadOptions
+from searchkit.corpus.scholar.json_works import count_works, recognise
 from searchkit.corpus.sources import HUB, Source, resolve
 from searchkit.errors import CorpusError
 
 _HEAD_BYTES = 1 << 20  # of the file as it lies on the disk: 700 abstracts, 2,000 compressed
 _INFLATED_BYTES = 1 << 24  # what it may become: more would be a trap
+_MARKED = {  # what begins each document
+    "bibtex": re.compile(rb"^\s*@(?!comment|string|preamble)\w+[ \t]*[{(]", re.M | re.I),
+    "ris": re.compile(rb"^TY  -", re.M),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,7 @@ def estimate(sources: Sequence[str], options: ReadOptions) -> CorpusEstimate | N
         fallback=options.format,
         split=options.hub_split,
         revision=options.hub_revision,
+        plain=bool(options.columns),
     )
     if any(source.kind == HUB or not Path(source.where).is_file() for source in found):
         return None
@@ -98,4 +105,8 @@ def _count_rows(head: bytes, kind: str) -> int:
             return max(0, sum(1 for _ in csv.reader(texts, delimiter=DELIMITERS[kind])) - 1)
         except csv.Error:  # reading will say what is wrong; lines are near enough
             return len(lines)
+    if kind in _MARKED:
+        return len(_MARKED[kind].findall(head))
+    if kind not in ("", "jsonl") or (not kind and recognise(head)):
+        return count_works(head)
     return sum(1 for line in lines if line and not line.isspace())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import orjson
@@ -26,9 +27,16 @@ _NO_NUMBER = re.compile(r"-?(?:NaN|Infinity|nan|inf)\b")  # what other writers p
 def open_jsonl(source: str, *, zipped: bool, ledger: ReadLedger) -> Rows:
     """The rows of a JSONL file; blank lines hold nothing and are passed over."""
     lines = read_lines(source, zipped=zipped, ledger=ledger)
+    return rows_of_lines(source, lines, ledger, close=lines.close)
+
+
+def rows_of_lines(
+    source: str, lines: Iterator[bytes], ledger: ReadLedger, *, close: Callable[[], None]
+) -> Rows:
+    """`open_jsonl` of lines that are being read already."""
     numbered = ((n, line) for n, line in enumerate(lines, 1) if line and not line.isspace())
     parse = partial(parse_line, ledger=ledger)
-    return Rows(shown(source), numbered, parse, meta=typed_values, spell=_spell, close=lines.close)
+    return Rows(shown(source), numbered, parse, meta=typed_values, spell=_spell, close=close)
 
 
 def parse_line(line: bytes, *, ledger: ReadLedger | None = None) -> Fields:

@@ -24,6 +24,7 @@ class ReadLedger:
     n_nested: int = 0  # metadata values that no column type holds, kept as JSON
     n_blank_ids: int = 0  # document ids with white space, which a run file cannot hold
     first_blank_id: str = ""  # the first of them, with its file and line
+    recognised: dict[str, str] = field(default_factory=dict)  # file -> what its objects are
     bytes_read: int = 0  # uncompressed, read ahead of the documents by up to one block
 
     @classmethod
@@ -41,6 +42,8 @@ class ReadLedger:
     def sentences(self) -> list[str]:
         """What happened, one fact a sentence; what did not happen is not mentioned."""
         found = [f"{_count(self.n_docs, 'document')} read ({self.bytes_read / 1e6:,.1f} MB)."]
+        for where, what in self.recognised.items():
+            found.append(f"{where} holds {what}; --format jsonl reads it as plain JSONL.")
         if self.n_skipped:
             why = ", ".join(f"{n:,} {reason}" for reason, n in self.reasons.most_common())
             found.append(f"{_count(self.n_skipped, 'row')} skipped: {why}.")

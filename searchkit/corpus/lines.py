@@ -37,8 +37,14 @@ def read_lines(
     counted. Closing the generator closes the file.
     """
     ledger = ReadLedger() if ledger is None else ledger
+    with closing(read_blocks(source, zipped=zipped, ledger=ledger)) as blocks:
+        yield from split_lines(blocks, ledger)
+
+
+def read_blocks(source: str, *, zipped: bool, ledger: ReadLedger) -> Generator[bytes, None, None]:
+    """The uncompressed bytes of a file, some at a time. Closing the generator closes the file."""
     with open_bytes(source, zipped=zipped) as file:
-        yield from _split(_blocks(file, source, ledger), ledger)
+        yield from _blocks(file, source, ledger)
 
 
 @contextmanager
@@ -105,7 +111,8 @@ def _blocks(file: BinaryIO, source: str, ledger: ReadLedger) -> Iterator[bytes]:
         yield block
 
 
-def _split(blocks: Iterator[bytes], ledger: ReadLedger) -> Iterator[bytes]:
+def split_lines(blocks: Iterator[bytes], ledger: ReadLedger) -> Iterator[bytes]:
+    """`read_lines` of bytes that are read already."""
     tail = next(blocks, b"")
     while len(tail) < len(BOM) and (more := next(blocks, b"")):
         tail += more

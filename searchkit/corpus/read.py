@@ -32,7 +32,7 @@ class ReadOptions:
     on_error: Literal["stop", "skip"] = "stop"
     rejects: Path | None = None  # JSONL of the rows that `skip` left out
     fix_text: bool = False  # repair titles and texts read with a wrong code page
-    format: str | None = None  # of standard input and of names that do not tell it
+    format: str | None = None  # of standard input and of names that do not tell it, or of a .json
     hub_split: str = "train"
     hub_revision: str | None = None
 
@@ -56,9 +56,11 @@ class ReadOptions:
 def read_docs(sources: Sequence[str], options: ReadOptions, *, ledger: ReadLedger) -> Iterator[Doc]:
     """The documents of all sources, one after another; ids are unique over all of them.
 
-    A source is a file (`.jsonl`, `.csv`, `.tsv`, each also `.gz`, or `.parquet`), a folder with
-    `corpus.jsonl` or `corpus.jsonl.gz`, `-` for standard input, or `hf:NAME[:CONFIG]`. That all
-    of them exist is checked before the first is read. Memory holds one block of rows and 12 bytes
+    A source is a file (`.jsonl`, `.csv`, `.tsv`, `.bib`, `.ris`, each also `.gz`, or `.parquet`), a
+    folder with `corpus.jsonl` or `corpus.jsonl.gz`, `-` for standard input, or
+    `hf:NAME[:CONFIG]`. A JSON file of works of OpenAlex or records of arXiv is known by its first
+    object, unless columns are mapped. That all of them exist is checked before the first is read.
+    Memory holds one block of rows and 12 bytes
     an id. CorpusError: a file that cannot be read, a bad row where `on_error` is stop, no
     document at all. The ledger is filled on the way.
     """
@@ -67,6 +69,7 @@ def read_docs(sources: Sequence[str], options: ReadOptions, *, ledger: ReadLedge
         fallback=options.format,
         split=options.hub_split,
         revision=options.hub_revision,
+        plain=bool(options.columns),
     )
     _refuse_rejects(options.rejects, found)
     return _stream(found, options, ledger)

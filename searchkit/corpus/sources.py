@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from searchkit.corpus.delimited import open_delimited
+from searchkit.corpus.delimited import DELIMITERS, open_delimited
 from searchkit.corpus.hub import PREFIX, open_hub
 from searchkit.corpus.jsonl import open_jsonl
 from searchkit.corpus.ledger import ReadLedger
@@ -16,13 +16,18 @@ from searchkit.corpus.rows import Rows
 from searchkit.errors import CorpusError
 
 HUB = "hub"
-FORMATS = ("jsonl", "csv", "tsv", "parquet", "jsonl.gz", "csv.gz", "tsv.gz")
+_STREAMED = ("jsonl", "csv", "tsv", "bibtex", "ris", "openalex", "arxiv")
+FORMATS = (*_STREAMED, "parquet", *(f"{name}.gz" for name in _STREAMED))
+_OF_JSON = ("jsonl", "openalex", "arxiv")  # what a name that ends in .json leaves open
 SUFFIXES = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "jsonl",
     ".csv": "csv",
     ".tsv": "tsv",
+    ".bib": "bibtex",
+    ".bibtex": "bibtex",
+    ".ris": "ris",
     ".parquet": "parquet",
     ".pq": "parquet",
 }
@@ -34,7 +39,7 @@ class Source:
     """One input: `where` is a path, `-` or `hf:NAME[:CONFIG]`."""
 
     where: str
-    kind: str  # jsonl, csv, tsv, parquet or hub
+    kind: str  # hub, one of `FORMATS` without .gz, or "" for whatever the JSON in it is
     zipped: bool = False
     split: str = "train"  # of a hub data set
     revision: str | None = None
@@ -46,15 +51,37 @@ class Source:
             return open_parquet(self.where, ledger=ledger)
         if self.kind == "jsonl":
             return open_jsonl(self.where, zipped=self.zipped, ledger=ledger)
+        if self.kind not in DELIMITERS:
+            return self._scholarly(ledger)
         return open_delimited(self.where, self.kind, zipped=self.zipped, ledger=ledger)
+
+    def _scholarly(self, ledger: ReadLedger) -> Rows:
+        """What needs libraries that no other format does."""
+        if self.kind == "bibtex":
+            from searchkit.corpus.scholar.bibtex import open_bibtex
+
+            return open_bibtex(self.where, zipped=self.zipped, ledger=ledger)
+        if self.kind == "ris":
+            from searchkit.corpus.scholar.ris import open_ris
+
+            return open_ris(self.where, zipped=self.zipped, ledger=ledger)
+        from searchkit.corpus.scholar.json_works import open_json
+
+        return open_json(self.where, self.kind or None, zipped=self.zipped, ledger=ledger)
 
 
 def resolve(
-    names: Sequence[str], *, fallback: str | None, split: str, revision: str | None
+    names: Sequence[str],
+    *,
+    fallback: str | None,
+    split: str,
+    revision: str | None,
+    plain: bool = False,
 ) -> list[Source]:
     """The sources behind the names, or the first fault that can be seen without reading.
 
-    fallback: one of `FORMATS`, of standard input and of names that do not tell theirs.
+    fallback: one of `FORMATS`, of standard input and of names that do not tell theirs; a .json name
+    leaves open whether it is one of OpenAlex or arXiv. plain: JSON is JSONL, whatever it holds.
     """
     if isinstance(names, str):
         raise TypeError(f"need a list of sources, got the string {names!r}")
@@ -63,12 +90,12 @@ def resolve(
     return [
         Source(name, HUB, split=split, revision=revision)
         if name.startswith(PREFIX)
-        else _local(name, fallback)
+        else _local(name, fallback, plain=plain)
         for name in names
     ]
 
 
-def _local(name: str, fallback: str | None) -> Source:
+def _local(name: str, fallback: str | None, *, plain: bool) -> Source:
     if name == STDIN:
         return _from_stdin(fallback)
     path = Path(name)
@@ -80,6 +107,9 @@ def _local(name: str, fallback: str | None) -> Source:
         raise refused(name, error) from error
     zipped = is_zipped(name)
     kind = SUFFIXES.get((path.with_suffix("") if zipped else path).suffix.lower())
+    if kind == "jsonl":
+        given = (fallback or "").removesuffix(".gz")
+        return Source(name, given if given in _OF_JSON else kind if plain else "", zipped)
     if kind is not None:
         return _checked(Source(name, kind, zipped))
     if fallback is not None:
@@ -91,7 +121,8 @@ def _local(name: str, fallback: str | None) -> Source:
 
 def _from_stdin(fallback: str | None) -> Source:
     if fallback is None:
-        why = "the format is not known. Say --format jsonl, csv or tsv, with .gz where compressed"
+        known = f"{', '.join(_STREAMED[:-1])} or {_STREAMED[-1]}"
+        why = f"the format is not known. Say --format {known}, with .gz where compressed"
         raise CorpusError(STDIN_NAME, None, why)
     source = _of_format(STDIN, fallback)
     if source.kind == "parquet":
@@ -100,7 +131,7 @@ def _from_stdin(fallback: str | None) -> Source:
 
 
 def _of_format(name: str, given: str) -> Source:
-    return Source(name, given.removesuffix(".gz"), is_zipped(given))
+    return Source(name, given.removesuffix(".gz"), is_zipped(given) or is_zipped(name))
 
 
 def _in_folder(folder: Path) -> Source:

@@ -1,0 +1,1 @@
+"""What bibliographies and scholarly databases write -> rows under one set of names, and back."""

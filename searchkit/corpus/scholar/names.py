@@ -1,0 +1,48 @@
+"""Names of persons as BibTeX knows them -> `Family, Given, Suffix`, and its parts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from searchkit.corpus.scholar.fields import joined
+
+
+class Name(NamedTuple):
+    """A person's name in parts; whatever has no parts is a family name alone."""
+
+    family: str
+    given: str = ""
+    suffix: str = ""
+
+
+def family_first(name: str) -> str:
+    """A name as BibTeX reads it, with the family name (and its von) before the comma.
+
+    Words in braces hold together; without a comma the last word is the family name, with the
+    words in lower case before it. Source: Patashnik, BibTeXing, 1988.
+    """
+    from bibtexparser.middlewares.names import parse_single_name_into_parts
+
+    parts = parse_single_name_into_parts(name, strict=False)
+    words = [*parts.von, *parts.last]
+    return spell(Name(*(" ".join(part) for part in (words, parts.first, parts.jr))))
+
+
+def split_people(text: str) -> list[str]:
+    """The names between the ands of a BibTeX field."""
+    from bibtexparser.middlewares.names import split_multiple_persons_names
+
+    return list(split_multiple_persons_names(text))
+
+
+def spell(name: Name) -> str:
+    """`Family, Given, Suffix` without what is empty."""
+    return ", ".join(part for part in (name.family, name.given, name.suffix) if part)
+
+
+def parts_of(name: str) -> Name:
+    """The parts of `Family, Given, Suffix`; more commas than two are no name's, it stays whole."""
+    parts = [joined(part) for part in name.split(",")]
+    if len(parts) > 3 or not all(parts):
+        return Name(joined(name))
+    return Name(*parts)
