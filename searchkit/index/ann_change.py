@@ -13,8 +13,8 @@ from searchkit.index.build import Watch, versions
 from searchkit.index.collect import PLAIN, CommitOptions, publish
 from searchkit.index.dense_parts import ann_part
 from searchkit.index.drafts import Drafts
-from searchkit.index.extend import _changing
 from searchkit.index.generation import Generation, Part, Segment
+from searchkit.index.writer import changing
 
 
 def change_ann(
@@ -30,7 +30,7 @@ def change_ann(
     stays, and where all is nothing is committed. A promoted pipeline stays as well: every kind
     proposes, and the scores are those of the stored vectors. ConfigError without vectors.
     """
-    with _changing(index, commit) as (live, drafts):
+    with changing(index, commit) as (live, drafts):
         if not live.encoders:
             cure = f"Add some: searchkit encoder add {index} minilm"
             raise ConfigError(f"{index} has no vectors, so nothing to search by {kind}. {cure}")
@@ -38,9 +38,10 @@ def change_ann(
             replace(segment, parts=tuple(_by_kind(drafts, segment, kind, watch)))
             for segment in live.segments
         )
-        if segments == live.segments:
+        encoders = tuple({**record, "ann": kind} for record in live.encoders)  # for merges, too
+        if (segments, encoders) == (live.segments, live.encoders):
             return live
-        draft = replace(live, segments=segments, versions=versions())
+        draft = replace(live, segments=segments, encoders=encoders, versions=versions())
         fresh = publish(index, draft, keep=commit.keep)
     stamps.check(index, fresh)
     return fresh

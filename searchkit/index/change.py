@@ -19,11 +19,9 @@ from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Generation, Part, Segment
 from searchkit.index.index import Index, OpenSegment
 from searchkit.index.known import Known
-from searchkit.index.opened import shared
-from searchkit.index.postings import open_postings
+from searchkit.index.rederive import rederive_tombstones
 from searchkit.index.segments import write_segments
 from searchkit.index.sorter import ADD, Rule, Sorter, Summary
-from searchkit.index.tombstones import write_tombstones
 from searchkit.index.writer import changing
 from searchkit.types import Doc, Mask, Rows
 
@@ -149,19 +147,16 @@ def _buried(drafts: Drafts, opened: Index, gone: Mask) -> Iterator[Segment]:
         dead = here if one.alive is None else here | ~one.alive
         if not dead.all():
             others = tuple(part for part in segment.parts if part.kind != "tombstones")
-            stones = bury(drafts, opened.path, one, np.flatnonzero(dead))
+            stones = bury(drafts, one, np.flatnonzero(dead))
             yield replace(segment, parts=(*others, stones))
 
 
-def bury(drafts: Drafts, index: Path, one: OpenSegment, rows: Rows) -> Part:
+def bury(drafts: Drafts, one: OpenSegment, rows: Rows) -> Part:
     """The tombstones of these rows of a segment, ascending, as a part."""
     postings = one.segment.part("postings")
     if postings is None:
         raise ValueError(f"{one.segment.folder} has no postings")
-    folder = drafts.folder("tombstones")
-    stats = write_tombstones(folder, rows, shared(index / postings.folder, open_postings))
-    config = {"postings": postings.hash}
-    return drafts.part("tombstones", folder, config, inputs=one.segment.hash, stats=stats)
+    return rederive_tombstones(drafts, one.segment, postings, rows)
 
 
 def _encoded(

@@ -12,10 +12,10 @@ from searchkit.index import stamps
 from searchkit.index.build import Watch, versions
 from searchkit.index.collect import PLAIN, CommitOptions, publish
 from searchkit.index.drafts import Drafts
-from searchkit.index.extend import _changing
 from searchkit.index.generation import Generation, Part, Segment
 from searchkit.index.rederive import rederive_postings, rederive_tombstones
 from searchkit.index.tombstones import open_tombstones
+from searchkit.index.writer import changing
 from searchkit.protocols import Progress
 
 
@@ -33,7 +33,7 @@ def reanalyse(
     is no analyzer of this name.
     """
     chosen = TextAnalyzer.named(analyzer)
-    with _changing(index, commit) as (live, drafts):
+    with changing(index, commit) as (live, drafts):
         segments = tuple(
             _analysed(drafts, segment, chosen, watch(f"analyse as {analyzer}{_nth(n)}"))
             for n, segment in enumerate(live.segments)

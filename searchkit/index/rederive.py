@@ -9,6 +9,7 @@ from searchkit.index.docs import DocStore
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Part, Segment
 from searchkit.index.invert import PostingsBuilder, cut_batch
+from searchkit.index.opened import shared
 from searchkit.index.postings import open_postings
 from searchkit.index.tombstones import write_tombstones
 from searchkit.protocols import Progress
@@ -37,7 +38,7 @@ def rederive_postings(
 def rederive_tombstones(drafts: Drafts, segment: Segment, postings: Part, rows: Rows) -> Part:
     """The tombstones of these rows, ascending, by the terms of these postings."""
     folder = drafts.folder("tombstones")
-    opened = open_postings(drafts.index / postings.folder)
+    opened = shared(drafts.index / postings.folder, open_postings)
     stats = write_tombstones(folder, np.asarray(rows, np.int64), opened)
     config = {"postings": postings.hash}
     return drafts.part("tombstones", folder, config, inputs=segment.hash, stats=stats)
