@@ -1,28 +1,15 @@
 """What is merged is what a build of the living documents would have written, byte for byte."""
 
-import itertools
-from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from segment_samples import cut_down, docs_of, drafts, segments_of
 
-from searchkit.analyze.analyzer import TextAnalyzer
-from searchkit.index import build, merge_postings
-from searchkit.index.dense_parts import DenseChoice, dense_parts
+from searchkit.index import merge_postings
 from searchkit.index.docs import BATCH_DOCS, DocStore
-from searchkit.index.drafts import Drafts
 from searchkit.index.merge import merge
-from searchkit.index.postings import open_postings
-from searchkit.index.tombstones import write_tombstones
 from searchkit.index.vectors import VectorConfig
-from searchkit.models.fakes import HashEncoder
-from searchkit.types import Doc
 
 WORDS = (
     "star stars vitamin D Λ-CDM Kazé naïve of the 7.5 مكتبة 漢字 a-b abcdefghi abcdefghj".split()
@@ -48,61 +35,6 @@ CHOICES = [
     (VectorConfig(),),
     (VectorConfig(passages="sentence", dtype="float32"), VectorConfig()),
 ]
-
-
-@contextmanager
-def drafts():
-    with TemporaryDirectory() as index, Drafts(Path(index)) as made:
-        yield made
-
-
-def docs_of(papers):
-    return [Doc(f"d{n}", *paper) for n, paper in enumerate(papers)]
-
-
-def segments_of(made, docs, sizes, *, analyzer="plain", vectors=()):
-    """The documents cut into segments of these sizes, the last one of the rest."""
-    ends = [end for end in itertools.accumulate(sizes) if end < len(docs)]
-    cuts = [cut for cut in itertools.pairwise([0, *ends, len(docs)]) if cut[0] < cut[1]]
-    chunks = [(iter(docs[a:b]), a, lambda *_: None) for a, b in cuts]
-    bare = build._segments(iter(chunks), made, TextAnalyzer.named(analyzer))
-    choices = [DenseChoice(HashEncoder(8, 5 + n), config) for n, config in enumerate(vectors)]
-    return [
-        replace(
-            segment,
-            parts=segment.parts
-            + dense_parts(
-                made,
-                segment,
-                number=0,
-                choices=choices,
-                ann="flat",
-                watch=lambda _: lambda *_: None,
-            ),
-        )
-        for segment in bare
-    ]
-
-
-def without(made, segment, rows):
-    """The segment with some of its rows deleted."""
-    if not len(rows):
-        return segment
-    postings, folder = segment.part("postings"), made.folder("tombstones")
-    stats = write_tombstones(folder, rows, open_postings(made.index / postings.folder))
-    config = {"postings": postings.hash}
-    stones = made.part("tombstones", folder, config, inputs=segment.hash, stats=stats)
-    return replace(segment, parts=(*segment.parts, stones))
-
-
-def cut_down(made, segments, alive):
-    """The segments without the documents that are not alive."""
-    ends = np.cumsum([segment.n_docs for segment in segments])
-    masks = np.split(np.array(alive, bool), ends[:-1])
-    return [
-        without(made, segment, np.flatnonzero(~mask))
-        for segment, mask in zip(segments, masks, strict=True)
-    ]
 
 
 def stored(made, segments):

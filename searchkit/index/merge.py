@@ -17,26 +17,38 @@ from searchkit.index.merge_vectors import merge_vectors
 from searchkit.index.postings import open_postings
 from searchkit.index.tombstones import open_tombstones
 from searchkit.index.vectors import open_vectors
+from searchkit.protocols import Progress
 from searchkit.types import Mask
 
 
-def merge(drafts: Drafts, segments: Sequence[Segment]) -> Segment | None:
+def merge(
+    drafts: Drafts,
+    segments: Sequence[Segment],
+    *,
+    progress: Progress = lambda done, total: None,
+) -> Segment | None:
     """One segment of the living documents of adjacent ones, under the index's folder.
 
     Its postings, metadata and vectors are the bytes that a build of these documents would write,
     given the same vectors; nothing is analysed or encoded again, and each document keeps its
     `seq`. What can be built from these, such as an ANN index, is left out. None where nothing
-    lives. Memory is bounded by the size of the merged segment.
+    lives. Memory is bounded by the size of the merged segment. Progress is in documents, told
+    when one of the parts is done.
     """
     index = drafts.index
     living = [one for one in (_Source.open(index, segment) for segment in segments) if one.lives]
     if not living:
         return None
-    bare, mixed = _documents(drafts, living)
-    postings = _postings(drafts, living, bare, mixed)
     held = [part for part in living[0].segment.parts if part.kind == "vectors"]
-    vectors = [_vectors(drafts, living, bare, part) for part in held]
-    return replace(bare, parts=(postings, *vectors))
+    bare, mixed = _documents(drafts, living)
+    n, n_parts = bare.n_docs, 2 + len(held)
+    progress(n // n_parts, n)
+    parts = [_postings(drafts, living, bare, mixed)]
+    for done, part in enumerate(held, 2):
+        progress(n * done // n_parts, n)
+        parts.append(_vectors(drafts, living, bare, part))
+    progress(n, n)
+    return replace(bare, parts=tuple(parts))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

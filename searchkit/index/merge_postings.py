@@ -108,7 +108,7 @@ def _columns(
 def _overflow(p: Postings, here: slice, lives: Mask, at: NDArray[np.int64]) -> NDArray[np.int64]:
     """The exact counts that stand aside for a slice of postings, at their merged places."""
     first, last = np.searchsorted(p.overflow[:, 0], [here.start, here.stop])
-    wide = p.overflow[first:last].copy()
+    wide: NDArray[np.int64] = p.overflow[first:last].copy()
     old = wide[:, 0] - here.start
     wide, old = wide[lives[old]], old[lives[old]]
     if len(wide):
