@@ -176,10 +176,9 @@ def hold(index: Path, number: int, digest: str) -> tuple[Generation, BinaryIO] |
         return None
     try:
         content = file.read()
-        generation = parse(content, path)
         if hashlib.sha256(content).hexdigest() != digest:
             raise DamagedIndex(path, "is not what was committed: its hash differs", _REBUILD)
-        return generation, file
+        return parse(content, path), file
     except BaseException:
         file.close()
         raise
@@ -199,7 +198,7 @@ def current(index: Path) -> tuple[int, str]:
     return int(number), digest
 
 
-_REBUILD = "Build the index again from its corpus, with --replace."
+_REBUILD = "Run `searchkit repair` on the index, or build it again with --replace."
 _TRIES = 1000  # each of them means that a commit came between
 
 
