@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 import subprocess
@@ -241,6 +242,10 @@ def test_every_damaged_file_is_named_at_open(tmp_path):
 def test_a_generation_that_cannot_be_read_is_a_sentence(tmp_path, text, why):
     build(tmp_path / "i")
     path_of(tmp_path / "i", 1).write_text(text)
+    with pytest.raises(DamagedIndex, match="its hash differs"):  # whatever it says by now
+        Index.open(tmp_path / "i")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    (tmp_path / "i" / CURRENT).write_text(f"000001 {digest}\n")
     with pytest.raises(FormatError, match=why):
         Index.open(tmp_path / "i")
 
