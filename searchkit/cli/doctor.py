@@ -14,7 +14,7 @@ from typing import NamedTuple
 import typer
 
 from searchkit.cli.options import Json
-from searchkit.errors import SearchkitError
+from searchkit.errors import ConfigError, FormatError, SearchkitError
 
 _PACKAGES = (
     "numpy pyarrow scipy numba orjson PyStemmer rank-bm25 ftfy stop-words torch transformers "
@@ -64,6 +64,7 @@ def examine() -> list[Finding]:
         _default_encoder,
         _default_reranker,
         _home,
+        _cache,
         _offline,
     )
     return [check() for check in checks]
@@ -188,6 +189,26 @@ def _home() -> Finding:
         cure = "set SEARCHKIT_HOME to a folder that you may write."
         return Finding("home", False, f"{folder}: {error.strerror}.", cure)
     return Finding("home", True, f"{folder} can be written.")
+
+
+def _cache() -> Finding:
+    """Vectors that no index has to encode again."""
+    from searchkit.evaluate.sizes import count, spell_bytes
+    from searchkit.index.embedding_cache import facts
+
+    try:
+        found = facts()
+    except FormatError as error:
+        why = f"{error.path} {error.why}."
+        return Finding("embedding cache", False, why, "delete the file: it only saves time.")
+    except ConfigError as error:
+        return Finding("embedding cache", False, str(error), "unset it, or set it to a number.")
+    if not found.bound:
+        return Finding("embedding cache", True, "off: SEARCHKIT_CACHE_MB is 0.")
+    size = f"{spell_bytes(found.n_bytes)} of {spell_bytes(found.bound)} (SEARCHKIT_CACHE_MB)"
+    return Finding(
+        "embedding cache", True, f"{count(found.n_vectors, 'vector')} in {found.path}, {size}."
+    )
 
 
 def _offline() -> Finding:

@@ -15,6 +15,7 @@ from searchkit.cli import options as flags
 from searchkit.cli.committing import Keep, Wait, committing
 from searchkit.cli.idle import Given, given
 from searchkit.cli.interrupt import ended_by_sigterm
+from searchkit.cli.reuse import say_reuse
 from searchkit.cli.screen import say
 from searchkit.errors import ConfigError, SearchkitError
 
@@ -98,14 +99,15 @@ def add_aloud(
     from searchkit.index.collect import PLAIN
     from searchkit.index.extend import add_encoder
 
-    begin, live = perf_counter(), generations.read(index).number
+    begin, live = perf_counter(), generations.read(index)
     _forecast(index, choice)
     try:
         with Bars() as bars:
             commit = commit or PLAIN
             fresh = add_encoder(index, choice, ann=ann, commit=commit, watch=bars)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_interrupted(index, live=live)) from None
+        raise KeyboardInterrupt(_interrupted(index, live=live.number)) from None
+    say_reuse(fresh, live)
     size = spell_bytes(bytes_by_part(fresh)["total"])
     say(
         f"{index}: {count(fresh.n_docs, 'document')} with vectors of {choice.encoder.name}, "

@@ -16,6 +16,7 @@ from searchkit.cli import options as flags
 from searchkit.cli.committing import Keep, Wait, committing
 from searchkit.cli.idle import Given, given, refuse_without_encoder
 from searchkit.cli.interrupt import ended_by_sigterm
+from searchkit.cli.reuse import say_reuse
 from searchkit.cli.screen import say
 from searchkit.errors import ConfigError, FormatError
 
@@ -196,6 +197,7 @@ def _report(built: Generation, out: Path, *, ledger: ReadLedger, time_s: float) 
     from searchkit.cli.info import bytes_by_part, spell_reading, truncated
     from searchkit.evaluate.sizes import count, spell_bytes
 
+    say_reuse(built, None)
     lines = spell_reading(ledger.counts())
     for column, n in _mixed(built).items():
         values = count(n, "other value")

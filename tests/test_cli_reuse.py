@@ -1,0 +1,59 @@
+"""Where vectors came from is said, and `doctor` shows the cache."""
+
+import json
+
+import pytest
+from cli_sample import invoke
+from tiny_models import save_encoder
+
+from searchkit import sample
+from searchkit.cli.doctor import examine
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return save_encoder(tmp_path_factory.mktemp("model") / "tiny")
+
+
+def cache():
+    [finding] = [finding for finding in examine() if finding.subject == "embedding cache"]
+    return finding
+
+
+def index(out, *options, corpus=None):
+    done = invoke("index", corpus or sample.corpus_path(), "--out", out, *options)
+    assert done.exit_code == 0, done.stderr
+    return done.stderr
+
+
+def test_a_second_index_and_an_added_encoder_say_that_the_cache_had_the_vectors(
+    model, tmp_path, monkeypatch, home
+):
+    monkeypatch.setenv("SEARCHKIT_CACHE_MB", "20")
+    assert "encoded again" not in index(tmp_path / "one", "--encoder", model)
+    said = "146 of 146 vectors were not encoded again: 146 from the cache.\n"
+    assert said in index(tmp_path / "two", "--encoder", model)
+    assert "encoded again" not in index(tmp_path / "three", "--lexical-only")
+    assert said in invoke("encoder", "add", tmp_path / "three", model).stderr
+    found = cache()
+    assert found.is_sound
+    assert found.found.startswith(f"146 vectors in {home / 'embeddings-1.sqlite'}, ")
+    assert found.found.endswith(" of 20.0 MB (SEARCHKIT_CACHE_MB).")
+
+
+def test_vectors_of_the_index_and_of_equal_texts_are_told_apart(model, tmp_path):
+    rows = [{"_id": str(n), "title": "", "text": f"star {n % 3}"} for n in range(5)]
+    corpus = tmp_path / "c.jsonl"
+    corpus.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    said = index(tmp_path / "x", "--encoder", model, corpus=corpus)
+    assert "2 of 5 vectors were not encoded again: 2 of an equal text.\n" in said
+
+
+def test_doctor_names_a_cache_that_is_off_or_damaged_or_misspelt(home, monkeypatch):
+    assert cache().found == "off: SEARCHKIT_CACHE_MB is 0."
+    monkeypatch.setenv("SEARCHKIT_CACHE_MB", "1")
+    assert cache().found.startswith("0 vectors")
+    (home / "embeddings-1.sqlite").write_bytes(b"not a database" * 1000)
+    assert (cache().is_sound, cache().cure) == (False, "delete the file: it only saves time.")
+    monkeypatch.setenv("SEARCHKIT_CACHE_MB", "much")
+    assert "SEARCHKIT_CACHE_MB=much" in cache().found
