@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 # Two rooms have the name of a function below. They are imported first, so that no later import
 # of them can put the room where the function stands.
@@ -22,8 +22,10 @@ from searchkit.types import Doc, Hit, Match, Place, Qrels, Query, Ranking, Run, 
 if TYPE_CHECKING:
     from searchkit.evaluate.compare import Comparison
     from searchkit.evaluate.measures import Evaluation
+    from searchkit.index.change import Changed
     from searchkit.index.generation import Generation
     from searchkit.models.device import Device
+    from searchkit.search.changes import Corpus
     from searchkit.search.protocol.replay import Replay
     from searchkit.search.searcher import Searcher
     from searchkit.tune.bench.result import Bench
@@ -38,9 +40,11 @@ __all__ = [
     "Ranking",
     "SearchkitError",
     "Trace",
+    "add",
     "bench",
     "build",
     "compare",
+    "delete",
     "evaluate",
     "open",
     "read_qrels",
@@ -48,7 +52,9 @@ __all__ = [
     "read_run",
     "replay",
     "run",
+    "sync",
     "tune",
+    "update",
 ]
 __version__ = "0.1.0"
 
@@ -58,6 +64,54 @@ def build(corpus: str | Path, *, out: str | Path, **options: Any) -> Generation:
     from searchkit.search import api
 
     return api.build(corpus, out=out, **options)
+
+
+def add(
+    index: str | Path,
+    corpus: Corpus,
+    *,
+    existing: Literal["refuse", "skip", "replace"] = "refuse",
+    **options: Any,  # noqa: ANN401
+) -> Changed:
+    """Add documents to an index; see `searchkit.search.changes` for this and the options."""
+    from searchkit.search import changes
+
+    return changes.add(index, corpus, existing=existing, options=changes.ChangeOptions(**options))
+
+
+def update(
+    index: str | Path,
+    corpus: Corpus,
+    *,
+    missing: Literal["refuse", "skip", "add"] = "refuse",
+    **options: Any,  # noqa: ANN401
+) -> Changed:
+    """Put documents in the place of those of their ids."""
+    from searchkit.search import changes
+
+    return changes.update(index, corpus, missing=missing, options=changes.ChangeOptions(**options))
+
+
+def delete(
+    index: str | Path,
+    ids: Sequence[str] = (),
+    *,
+    where: str | None = None,
+    missing: Literal["refuse", "skip"] = "refuse",
+    **options: Any,  # noqa: ANN401
+) -> Changed:
+    """Delete documents by id, by a filter, or by both."""
+    from searchkit.search import changes
+
+    how = changes.ChangeOptions(**options)
+    return changes.delete(index, ids, where=where, missing=missing, options=how)
+
+
+def sync(index: str | Path, corpus: Corpus, **options: Any) -> Changed:  # noqa: ANN401
+    """Make an index hold what the corpus holds; `dry_run=True` only counts."""
+    from searchkit.search import changes
+
+    return changes.sync(index, corpus, options=changes.ChangeOptions(**options))
 
 
 def open(  # noqa: A001 - searchkit.open reads as it should

@@ -43,6 +43,9 @@ def folder(tmp_path, monkeypatch):
     pq.write_table(pa.Table.from_pylist(columns), tmp_path / "papers.parquet")
     (tmp_path / "beir-folder").mkdir()
     (tmp_path / "beir-folder" / "corpus.jsonl").write_text(papers, "utf-8")
+    row = {"_id": "new-1", "title": "A map of dust", "text": "Dust is where it was.", "year": 2024}
+    (tmp_path / "new.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
+    (tmp_path / "corrected.jsonl").write_text(json.dumps({**row, "year": 2025}) + "\n", "utf-8")
     shutil.copytree(sample.corpus_path().parent, tmp_path / "searchkit" / "sample")
     build_sample(tmp_path / "indexes" / "sample")
     monkeypatch.chdir(tmp_path)

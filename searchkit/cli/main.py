@@ -14,8 +14,10 @@ from typer.core import TyperCommand, TyperGroup
 
 from searchkit.cli import (
     adapt,
+    add,
     ann,
     bench,
+    delete,
     demo,
     doctor,
     encoder,
@@ -31,9 +33,11 @@ from searchkit.cli import (
     replay,
     run,
     search,
+    sync,
     teach,
     train,
     tune,
+    update,
     verify,
 )
 from searchkit.cli import eval as eval_
@@ -45,6 +49,10 @@ from searchkit.cli.sentences import sentence
 VERBS: dict[str, Callable[..., None]] = {
     "demo": demo.demo,
     "index": index.index,
+    "add": add.add,
+    "update": update.update,
+    "delete": delete.delete,
+    "sync": sync.sync,
     "search": search.search,
     "repl": repl.repl,
     "why-not": why_not_.why_not,

@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {  # name -> (argument, what it does)
     "like": ("N|ID", "search for papers like hit N, or like a document or file"),
     "open": ("N", "show all of hit N"),
     "set": ("KEY=VALUE", "change a setting of the pipeline; alone: show them"),
+    "reload": ("", "go over to what the index holds now"),
     "time": ("", "run the last query five times, show the median of every stage"),
     "help": ("", "show this"),
     "quit": ("", "leave, like Ctrl-D"),

@@ -45,6 +45,7 @@ class Session:
             "like": self._like,
             "open": self._open,
             "set": self._set,
+            "reload": self._reload,
             "time": self._time,
             "help": self._help,
         }
@@ -183,6 +184,14 @@ class Session:
             pipeline = set_one(self.searcher.pipeline, pair, self.searcher.encoders)
             self.searcher = self._retune(self.searcher, pipeline)
         self.err.write(spell_pipeline(self.searcher.pipeline))
+
+    def _reload(self, _: str) -> None:
+        if not self.searcher.reload():
+            self.err.write("Nothing was committed since: this is the live generation.")
+            return
+        self._ask, self.query, self.hits = None, "", []
+        generation = self.searcher.index.generation
+        self.err.write(f"Generation {generation.number}: {generation.n_docs:,} documents.")
 
     def _time(self, _: str) -> None:
         if self._ask is None:

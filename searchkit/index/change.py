@@ -14,7 +14,7 @@ from searchkit.errors import ConfigError
 from searchkit.index import stamps
 from searchkit.index.build import Watch, versions
 from searchkit.index.collect import PLAIN, CommitOptions, publish
-from searchkit.index.dense_parts import DenseChoice, dense_parts
+from searchkit.index.dense_parts import DenseChoice, ann_kind, dense_parts
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Generation, Part, Segment
 from searchkit.index.index import Index, OpenSegment
@@ -84,9 +84,7 @@ def change_index(
             kept = list(_buried(drafts, opened, sorter.gone))
         if not sorter.summary.changes:
             return Changed(sorter.summary, None)
-        choices = config.dense(live) if fresh else ()
-        known = Known.of(index, live)
-        added = list(_encoded(drafts, fresh, choices, known=known, watch=watch))
+        added = list(_encoded(drafts, fresh, live, config=config, watch=watch))
         committed = _commit(
             live, kept + added, sorter.summary, index=index, keep=config.commit.keep
         )
@@ -161,17 +159,24 @@ def bury(drafts: Drafts, one: OpenSegment, rows: Rows) -> Part:
 
 def _encoded(
     drafts: Drafts,
-    segments: Sequence[Segment],
-    choices: Sequence[DenseChoice],
+    fresh: Sequence[Segment],
+    live: Generation,
     *,
-    known: Known,
+    config: ChangeConfig,
     watch: Watch,
 ) -> Iterator[Segment]:
-    for n, segment in enumerate(segments):
-        parts = dense_parts(
-            drafts, segment, number=n, choices=choices, ann="auto", known=known, watch=watch
-        )
-        yield replace(segment, parts=segment.parts + parts)
+    """The new segments with the vectors and the kind of ANN that the index has."""
+    if fresh and live.encoders:
+        watch("load the encoders")
+    choices, known = config.dense(live) if fresh else (), Known.of(drafts.index, live)
+    for n, segment in enumerate(fresh):
+        parts = segment.parts
+        for choice in choices:
+            kind = ann_kind(live, choice.encoder.name)
+            parts += dense_parts(
+                drafts, segment, number=n, choices=[choice], ann=kind, known=known, watch=watch
+            )
+        yield replace(segment, parts=parts)
 
 
 def _commit(

@@ -59,7 +59,12 @@ def build(
     config = replace(config, commit=options.commit)
     docs = read_docs([str(source) for source in sources], options.read, ledger=ledger)
     return build_index(
-        Path(out), docs, config, n_docs=n_docs, ledger=lambda: _counts(ledger), watch=watch
+        Path(out),
+        docs,
+        config,
+        n_docs=n_docs,
+        ledger=lambda: _counts(ledger, options.read),
+        watch=watch,
     )
 
 
@@ -75,8 +80,9 @@ def open_searcher(path: str | Path, *, options: OpenOptions | None = None) -> Se
         raise
 
 
-def _counts(ledger: ReadLedger) -> dict[str, Any]:
-    return {"read": ledger.counts()}
+def _counts(ledger: ReadLedger, read: ReadOptions) -> dict[str, Any]:
+    counts: dict[str, Any] = {"read": ledger.counts()}
+    return {**counts, "columns": dict(read.columns)} if read.columns else counts
 
 
 def _dense(name: str, options: IndexOptions) -> DenseChoice:

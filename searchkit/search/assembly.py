@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from searchkit.errors import ModelError, ModelMismatch
 from searchkit.index.index import Index
 from searchkit.models.device import Device
-from searchkit.models.encoder import EncoderOptions, open_encoder
 from searchkit.protocols import Encoder, PairScorer, Retriever
 from searchkit.retrieve.bm25 import BM25Retriever, Engine, lexical_parts
 from searchkit.search.choose import AUTO, choose, reranked_by
 from searchkit.search.lazy import Lazy
 from searchkit.search.pipeline import Pipeline
 from searchkit.search.stages import Stages
+from searchkit.search.stored import stored_encoder
 
 if TYPE_CHECKING:
     from searchkit.retrieve.dense import DenseRetriever
@@ -67,7 +67,12 @@ class Assembly:
 
         name, fingerprint = record["name"], record["fingerprint"]
         if fingerprint not in self._encoders:
-            self._encoders[fingerprint] = _encoder(index, record, self.options)
+            self._encoders[fingerprint] = stored_encoder(
+                index.path,
+                record,
+                device=self.options.device,
+                trust_remote_code=self.options.trust_remote_code,
+            )
         encoder, before = self._encoders[fingerprint], self._dense.get(name)
         found = DenseRetriever(encoder, dense_parts(index, name), like=before)
         self._dense[name] = found
@@ -89,18 +94,6 @@ def _lexical(index: Index, pipeline: Pipeline, options: OpenOptions) -> Retrieve
     return BM25Retriever(
         parts, analyzer=index.analyzer, params=pipeline.bm25, engine=options.engine
     )
-
-
-def _encoder(index: Index, record: dict[str, Any], options: OpenOptions) -> Encoder:
-    stored = EncoderOptions.from_dict(record["options"])
-    wanted = replace(stored, device=options.device, trust_remote_code=options.trust_remote_code)
-    encoder = open_encoder(record["name"], options=wanted)
-    if encoder.fingerprint != record["fingerprint"]:
-        raise ModelMismatch(
-            f"{index.path} was built with another {record['name']}: its weights, tokenizer or "
-            f"settings have changed. Build the index again, or bring the old model back."
-        )
-    return encoder
 
 
 def _scorer(name: str, fingerprint: str, options: OpenOptions, index: Index) -> PairScorer:

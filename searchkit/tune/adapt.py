@@ -21,12 +21,13 @@ from searchkit.search.api import OpenOptions, open_searcher
 from searchkit.search.choose import choose
 from searchkit.search.pipeline import Pipeline
 from searchkit.search.searcher import Searcher
+from searchkit.search.stored import stored_choice
 from searchkit.train.citations import Citation
 from searchkit.tune import attempts
 from searchkit.tune.adapt_folder import AdaptFolder
 from searchkit.tune.adapt_model import Plan, Trained, Voice, learn, plan_of
 from searchkit.tune.adapt_report import Adapted, AdaptReport
-from searchkit.tune.known_items import KnownItems, build_known_items, held_encoder
+from searchkit.tune.known_items import KnownItems, build_known_items
 from searchkit.tune.material import GatherOptions, Material, gather
 from searchkit.tune.promote import PromoteOptions, promote
 
@@ -141,7 +142,7 @@ class _Verdict:
         index, pipeline = self.searcher.index, choose(self.searcher.index)
         ours = {str(one.model) for one in trained}  # in force already where a report was lost
         dense = [
-            held_encoder(index.path, record, device=self.device)
+            stored_choice(index.path, record, device=self.device)
             for record in index.generation.encoders
             if record["name"] in pipeline.encoders and record["name"] not in ours
         ]

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from searchkit.errors import ModelMismatch
 from searchkit.index.build import BuildConfig, Watch, build_index
 from searchkit.index.dense_parts import DenseChoice
 from searchkit.index.index import Index
 from searchkit.index.switch import switch_pipeline, unchanged
-from searchkit.index.vectors import VectorConfig
-from searchkit.models.device import Device
-from searchkit.models.encoder import EncoderOptions, open_encoder
 from searchkit.search.pipeline import Pipeline
 from searchkit.train.cloze import Cloze, judged, place, reduced
 from searchkit.tune.material import Material, kind_of
@@ -67,20 +62,6 @@ def build_known_items(
         kinds=kinds,
         n_docs=built.n_docs,
     )
-
-
-def held_encoder(index: Path, record: dict[str, Any], *, device: Device) -> DenseChoice:
-    """The encoder of an index, opened as it was; ModelMismatch where it has changed."""
-    options = EncoderOptions.from_dict(record["options"])
-    options = replace(options, device=device, trust_remote_code=False)
-    encoder = open_encoder(record["name"], options=options)
-    if encoder.fingerprint != record["fingerprint"]:
-        raise ModelMismatch(
-            f"{index} was built with another {record['name']}. Bring the old model back, or drop "
-            f"its vectors: searchkit encoder drop {index} {record['name']}"
-        )
-    config = VectorConfig(passages=record["passages"], dtype=record["dtype"])
-    return DenseChoice(encoder, config, record["options"])
 
 
 def _chosen(index: Index, material: Material, wanted: dict[str, Cloze]) -> set[str]:

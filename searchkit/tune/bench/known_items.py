@@ -14,9 +14,10 @@ from searchkit.index.build import Watch
 from searchkit.index.index import Index
 from searchkit.models.device import Device
 from searchkit.search.choose import choose
+from searchkit.search.stored import stored_choice
 from searchkit.train.cloze import Cloze, ClozeCounts, ClozeOptions, clozes, place
 from searchkit.train.held_out import Split
-from searchkit.tune.known_items import MAX_DOCS, KnownItems, build_known_items, held_encoder
+from searchkit.tune.known_items import MAX_DOCS, KnownItems, build_known_items
 from searchkit.tune.material import Material, one_each, walked
 
 Tell: TypeAlias = Callable[[str], None]
@@ -44,7 +45,7 @@ def known_items(
         raise ConfigError(f"the number of known items must be 1 to {MAX_DOCS:,}, not {n}.")
     with Index.open(path) as index, tempfile.TemporaryDirectory(prefix="searchkit-") as scratch:
         material = _material(index, n, seed=seed, watch=watch)
-        dense = [held_encoder(path, record, device=device) for record in index.generation.encoders]
+        dense = [stored_choice(path, record, device=device) for record in index.generation.encoders]
         tell(_to_come(min(len(index), MAX_DOCS), [one.encoder.name for one in dense]))
         yield build_known_items(
             Path(scratch) / "index",

@@ -1,0 +1,124 @@
+"""A change of an index's documents, aloud: what it will do, how far it is, what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from searchkit.cli import index_options as own
+from searchkit.cli.index import columns_of
+from searchkit.cli.interrupt import ended_by_sigterm
+from searchkit.cli.screen import say
+from searchkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from searchkit.corpus.read import ReadOptions
+    from searchkit.index.change import Changed
+    from searchkit.index.sorter import Summary, Tally
+    from searchkit.search.changes import ChangeOptions
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change, change nothing.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Delete more than half of the index where it must be.")
+]
+Corpus = own.Corpus
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="FIELD=COLUMN",
+        help="Where id, title or text stands; default: as when the index was built.",
+    ),
+]
+
+
+def reading(
+    *, columns: Sequence[str] | None, on_error: Literal["stop", "skip"], rejects: Path | None
+) -> ReadOptions:
+    """The flags that say how a corpus is read."""
+    from searchkit.corpus.read import ReadOptions
+
+    if rejects is not None and on_error != "skip":
+        raise ConfigError("--rejects has no effect: bad rows stop it. Add --on-error skip.")
+    return ReadOptions(columns=columns_of(columns or []), on_error=on_error, rejects=rejects)
+
+
+@ended_by_sigterm()
+def change_aloud(
+    index: Path,
+    change: Callable[[ChangeOptions], Changed],
+    options: ChangeOptions,
+    *,
+    corpus: Sequence[str] = (),
+) -> None:
+    """Make the change with a summary before it, bars, and a word about what came of it."""
+    from searchkit.cli.progress import Bars
+    from searchkit.corpus.estimate import estimate
+    from searchkit.index import generation as generations
+
+    begin, live = perf_counter(), generations.read(index).number
+    size = estimate(corpus, options.read) if corpus else None
+    options = replace(options, agree=lambda summary: say(*planned(summary)))
+    try:
+        with Bars() as bars:
+            sized = replace(options, n_docs=size.n_docs if size else 0, watch=bars)
+            changed = change(sized)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_interrupted(index, corpus, live=live)) from None
+    if options.dry_run:
+        say(*planned(changed.summary), "Nothing was changed: this was a dry run.")
+        return
+    _report(index, changed, options, time_s=perf_counter() - begin)
+
+
+def planned(summary: Summary) -> list[str]:
+    """What a change does, a line for each kind of document."""
+    kinds = {
+        "add": summary.added,
+        "replace": summary.replaced,
+        "delete": summary.deleted,
+        "leave as it is": summary.unchanged,
+        "pass over": summary.skipped,
+    }
+    return [f"To {verb}: {_named(tally)}." for verb, tally in kinds.items() if tally.n]
+
+
+def _named(tally: Tally) -> str:
+    from searchkit.evaluate.sizes import count
+
+    more = ", ..." if tally.n > len(tally.ids) else ""
+    return f"{count(tally.n, 'document')} ({', '.join(tally.ids)}{more})"
+
+
+def _report(index: Path, changed: Changed, options: ChangeOptions, *, time_s: float) -> None:
+    from searchkit.cli.info import spell_reading
+    from searchkit.evaluate.sizes import count
+
+    read = spell_reading(options.ledger.counts()) if options.ledger.n_docs else []
+    if changed.generation is None:
+        say(*read[1:], f"{index} is as it was: there was nothing to change.")
+        return
+    n_docs, number = count(changed.generation.n_docs, "document"), changed.generation.number
+    say(*read[1:], f"{index}: {n_docs}, generation {number}, in {time_s:.1f} s.")
+
+
+def _interrupted(index: Path, corpus: Sequence[str], *, live: int) -> str:
+    from searchkit.encode import GRID
+    from searchkit.index import generation as generations
+
+    if generations.read(index).number != live:
+        return f"interrupted, but {index} has the change."
+    again = "Run the same command again."
+    if any((index / "shards").glob("*.npy")):
+        again = (
+            f"Vectors are kept for every {GRID:,} documents encoded, and the same command goes "
+            "on from there."
+        )
+    if "-" in corpus:
+        again += " Standard input cannot be read twice: feed it again."
+    return f"interrupted. {index} is as it was. {again}"

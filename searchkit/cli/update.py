@@ -1,0 +1,59 @@
+"""`searchkit update`: changed documents -> an index that has them as they are now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from searchkit.cli import changing as own
+from searchkit.cli import index_options as reading
+from searchkit.cli import options as flags
+from searchkit.cli.committing import Keep, Wait, committing
+
+if TYPE_CHECKING:
+    from searchkit.index.change import Changed
+
+_Missing = Annotated[
+    Literal["refuse", "skip", "add"],
+    typer.Option(help="What becomes of a document whose id the index does not hold."),
+]
+
+
+def update(  # noqa: PLR0913 - the flags of a command are its parameters
+    index: flags.IndexPath,
+    corpus: own.Corpus,
+    *,
+    missing: _Missing = "refuse",
+    column: own.Columns = None,
+    format: reading.Format = None,  # noqa: A002 - the name of the flag
+    hub_split: reading.HubSplit = "train",
+    on_error: reading.OnError = "stop",
+    rejects: reading.Rejects = None,
+    fix_text: reading.FixText = False,
+    device: flags.Device = "auto",
+    trust_remote_code: flags.TrustRemoteCode = False,
+    dry_run: own.DryRun = False,
+    keep: Keep = None,
+    wait: Wait = False,
+) -> None:
+    """Put the documents of CORPUS in the place of those of their ids, in one commit.
+
+    One that has not changed stays; one of which only metadata changed is not encoded again.
+
+    \b
+    Example:
+      searchkit update indexes/papers corrected.jsonl
+    """
+    from searchkit.search import changes
+
+    read = own.reading(columns=column, on_error=on_error, rejects=rejects)
+    read = replace(read, format=format, hub_split=hub_split, fix_text=fix_text)
+    options = changes.ChangeOptions(read=read, device=device, trust_remote_code=trust_remote_code)
+    options = replace(options, dry_run=dry_run, commit=committing(keep=keep, wait=wait))
+
+    def change(options: changes.ChangeOptions) -> Changed:
+        return changes.update(index, corpus, missing=missing, options=options)
+
+    own.change_aloud(index, change, options, corpus=corpus)

@@ -1,0 +1,191 @@
+"""What `searchkit.add`, `update`, `delete` and `sync` do: a corpus or ids -> one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from searchkit.corpus.read import ReadLedger, ReadOptions, read_docs
+from searchkit.errors import ConfigError
+from searchkit.index import generation as generations
+from searchkit.index.build import Watch
+from searchkit.index.change import ChangeConfig, Changed, change_index, delete_rows
+from searchkit.index.collect import PLAIN, CommitOptions
+from searchkit.index.dense_parts import DenseChoice
+from searchkit.index.generation import Generation
+from searchkit.index.index import Index
+from searchkit.index.sorter import ADD, SYNC, UPDATE, Rule, Summary
+from searchkit.models.device import Device
+from searchkit.retrieve.filters import parse
+from searchkit.search.stored import stored_choice
+from searchkit.types import Doc, Rows
+
+Corpus: TypeAlias = str | Path | Sequence[str | Path] | Iterable[Doc]
+
+_SHOWN = 5
+_MASS = 0.5  # share of an index that no sync deletes unasked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeOptions:
+    """How an index is changed, whatever the change."""
+
+    read: ReadOptions = field(default_factory=ReadOptions)
+    device: Device = "auto"
+    trust_remote_code: bool = False
+    dry_run: bool = False  # count, and change nothing
+    force: bool = False  # delete however much it is
+    agree: Callable[[Summary], None] = lambda summary: None  # hears what will be done, or raises
+    commit: CommitOptions = PLAIN
+    ledger: ReadLedger = field(default_factory=ReadLedger)  # counts what was read
+    n_docs: int = 0  # of the corpus: an estimate for progress
+    watch: Watch = lambda phase: lambda done, total: None
+
+
+def add(
+    index: str | Path,
+    corpus: Corpus,
+    *,
+    existing: Literal["refuse", "skip", "replace"] = "refuse",
+    options: ChangeOptions | None = None,
+) -> Changed:
+    """Add documents to an index, from files as `build` reads them or as they are.
+
+    existing: what becomes of one whose id the index holds. ConfigError where it is refused.
+    """
+    return _feed(Path(index), corpus, replace(ADD, existing=existing), options or ChangeOptions())
+
+
+def update(
+    index: str | Path,
+    corpus: Corpus,
+    *,
+    missing: Literal["refuse", "skip", "add"] = "refuse",
+    options: ChangeOptions | None = None,
+) -> Changed:
+    """Put documents in the place of those of their ids; one that has not changed stays.
+
+    missing: what becomes of one whose id the index does not hold.
+    """
+    return _feed(Path(index), corpus, replace(UPDATE, missing=missing), options or ChangeOptions())
+
+
+def sync(
+    index: str | Path,
+    corpus: Corpus,
+    *,
+    options: ChangeOptions | None = None,
+) -> Changed:
+    """Make an index hold what the corpus holds: add, replace and delete what it takes.
+
+    ConfigError where more than half of the documents would go, without `force`.
+    """
+    return _feed(Path(index), corpus, SYNC, options or ChangeOptions())
+
+
+def delete(
+    index: str | Path,
+    ids: Sequence[str] = (),
+    *,
+    where: str | None = None,
+    missing: Literal["refuse", "skip"] = "refuse",
+    options: ChangeOptions | None = None,
+) -> Changed:
+    """Delete documents by id, by a filter, or both: those with one of the ids that pass.
+
+    missing: what becomes of an id that the index does not hold. ConfigError where neither is
+    given, or an unknown id is refused.
+    """
+    options = options or ChangeOptions()
+    if not ids and where is None:
+        raise ConfigError("nothing says what to delete. Name ids, or a filter with --where.")
+    given = parse(where) if where is not None else None
+
+    def choose(opened: Index) -> Rows:
+        rows = np.arange(opened.n_rows)
+        if ids:
+            found = opened.rows_of(ids)
+            _refuse_unknown(opened.path, [id_ for id_ in ids if id_ not in found], missing)
+            rows = np.array(sorted(found.values()), np.int64)
+        elif opened.alive is not None:
+            rows = rows[opened.alive]
+        return rows if given is None else rows[given.mask(opened.table)[rows]]
+
+    return delete_rows(
+        Path(index), choose, dry_run=options.dry_run, agree=options.agree, commit=options.commit
+    )
+
+
+def _refuse_unknown(index: Path, unknown: Sequence[str], missing: str) -> None:
+    if unknown and missing == "refuse":
+        named = ", ".join(map(repr, unknown[:_SHOWN])) + (", ..." if len(unknown) > _SHOWN else "")
+        raise ConfigError(
+            f"{index} holds no document {named}. Ids are as in the corpus; --missing skip passes "
+            "over what is not there."
+        )
+
+
+def _feed(
+    index: Path,
+    corpus: Corpus,
+    rule: Rule,
+    options: ChangeOptions,
+) -> Changed:
+    live = generations.read(index)
+    read = options.read
+    if not read.columns and (known := live.ledger.get("columns")):
+        read = replace(read, columns=known)  # those with which the index was built
+
+    def dense(live: Generation) -> Sequence[DenseChoice]:
+        return [
+            stored_choice(
+                index, record, device=options.device, trust_remote_code=options.trust_remote_code
+            )
+            for record in live.encoders
+        ]
+
+    def agree(summary: Summary) -> None:
+        options.agree(summary)
+        if not options.force:
+            _refuse_mass(index, summary)
+
+    config = ChangeConfig(
+        rule=rule, dense=dense, agree=agree, dry_run=options.dry_run, commit=options.commit
+    )
+    docs = _docs(corpus, read, options.ledger)
+    return change_index(index, docs, config, n_docs=options.n_docs, watch=options.watch)
+
+
+def _docs(
+    corpus: Corpus,
+    read: ReadOptions,
+    ledger: ReadLedger,
+) -> Iterable[Doc]:
+    if isinstance(corpus, str | Path):
+        return read_docs([str(corpus)], read, ledger=ledger)
+    if isinstance(corpus, Sequence) and all(isinstance(one, str | Path) for one in corpus):
+        return read_docs([str(one) for one in corpus], read, ledger=ledger)
+    return _once(corpus)  # type: ignore[arg-type]
+
+
+def _once(docs: Iterable[Doc]) -> Iterable[Doc]:
+    """The documents; ConfigError where an id comes twice, which files are read for anyway."""
+    seen: set[str] = set()
+    for doc in docs:
+        if doc.id in seen:
+            raise ConfigError(f"the id {doc.id!r} comes twice. Make ids unique.")
+        seen.add(doc.id)
+        yield doc
+
+
+def _refuse_mass(index: Path, summary: Summary) -> None:
+    if summary.deleted.n > _MASS * summary.n_before:
+        raise ConfigError(
+            f"{summary.deleted.n:,} of the {summary.n_before:,} documents of {index} are not in "
+            "the corpus and would be deleted. Check that it is the right one, and whole; --force "
+            "deletes them."
+        )
