@@ -37,18 +37,21 @@ class CommitOptions:
 PLAIN = CommitOptions()
 
 
-def publish(index: Path, draft: Generation, *, keep: int | None = None) -> Generation:
+def publish(
+    index: Path, draft: Generation, *, keep: int | None = None, instead: bool = False
+) -> Generation:
     """Commit the draft under the next number, dated now, and collect; what was committed.
 
     keep: older generations that stay as snapshots from now on, the newest of them; None carries
-    on with the number of the live one. Called by the writer under its lock, when segments and
-    parts are on the disk.
+    on with the number of the live one. instead: the draft holds the documents of the live one in
+    other segments, so it takes its date, and no snapshot is made of what it replaces. Called by
+    the writer under its lock, when segments and parts are on the disk.
     """
-    n_kept, snapshots = carried(index, keep)
+    n_kept, snapshots = carried(index, keep, with_live=not instead)
     fresh = replace(
         draft,
         number=next_number(index),
-        written=datetime.now(UTC).isoformat(timespec="seconds"),
+        written=draft.written if instead else datetime.now(UTC).isoformat(timespec="seconds"),
         keep=n_kept,
         snapshots=snapshots,
         format=FORMAT,

@@ -71,6 +71,17 @@ def due_all(generation: Generation) -> list[slice]:
     return [p for p in _packed(living, 0, len(living)) if p.stop - p.start > 1 or deleted[p.start]]
 
 
+def without_ann(live: Generation) -> Iterator[tuple[Segment, Part, StoredKind]]:
+    """Vectors that are to have an ANN and have none, with their segment and the kind."""
+    for segment in live.segments:
+        for part in segment.parts:
+            if part.kind == "vectors" and segment.part("ann", vectors=part.hash) is None:
+                wanted = ann_kind(live, part.config["encoder"])
+                kind = choose_kind(wanted, part.stats["n_vectors"])
+                if kind != "flat":
+                    yield segment, part, kind
+
+
 def compact(
     index: Path,
     *,
@@ -82,9 +93,10 @@ def compact(
 
     all: make as few segments as can be, and leave no deleted row. Each merge is a commit of its
     own and takes the writer's lock for itself, so that others write in between; an ANN that a merge
-    dropped is built again in another. Searches go on meanwhile. Interrupted at any instant it
-    leaves what the last commit left, and the same call goes on from there. No ranking changes, but
-    for that of an ANN within its recall.
+    dropped is built again in another. Searches go on meanwhile, snapshots stay, and what is
+    committed keeps the date of the documents. Interrupted at any instant it leaves what the last
+    commit left, and the same call goes on from there. No ranking changes, but for that of an ANN
+    within its recall.
     """
     fresh = None
     for step in steps(index, watch=watch, plan=due_all if all else due, commit=commit):
@@ -132,16 +144,16 @@ def _merge_one(index: Path, plan: Plan, watch: Watch, commit: CommitOptions) -> 
         kept = () if after is None else (after,)
         segments = live.segments[: place.start] + kept + live.segments[place.stop :]
         draft = replace(live, segments=segments, encoders=_with_kinds(live))
-        fresh = publish(index, draft, keep=commit.keep)
+        fresh = publish(index, draft, keep=commit.keep, instead=True)
     stamps.check(index, fresh)
     return Step(before, after, fresh)
 
 
 def _index_one(index: Path, _: Plan, watch: Watch, commit: CommitOptions) -> Step | None:
-    if _without_ann(generations.read(index)) is None:
+    if next(without_ann(generations.read(index)), None) is None:
         return None
     with changing(index, commit) as (live, drafts):
-        found = _without_ann(live)
+        found = next(without_ann(live), None)
         if found is None:
             return None
         segment, vectors, kind = found
@@ -150,7 +162,8 @@ def _index_one(index: Path, _: Plan, watch: Watch, commit: CommitOptions) -> Ste
         at = segment.parts.index(vectors) + 1
         fuller = replace(segment, parts=(*segment.parts[:at], built, *segment.parts[at:]))
         segments = tuple(fuller if one is segment else one for one in live.segments)
-        fresh = publish(index, replace(live, segments=segments), keep=commit.keep)
+        draft = replace(live, segments=segments)
+        fresh = publish(index, draft, keep=commit.keep, instead=True)
     stamps.check(index, fresh)
     return Step((segment,), fuller, fresh)
 
@@ -198,18 +211,6 @@ def _packed(living: Sequence[int], first: int, last: int) -> Iterator[slice]:
 def _is_worn(segment: Segment) -> bool:
     share = WORN if segment.part("ann") is None else WORN_ANN
     return segment.n_deleted >= max(WORN_ROWS, share * segment.n_docs)
-
-
-def _without_ann(live: Generation) -> tuple[Segment, Part, StoredKind] | None:
-    """The first vectors that are to have an ANN and have none."""
-    for segment in live.segments:
-        for part in segment.parts:
-            if part.kind == "vectors" and segment.part("ann", vectors=part.hash) is None:
-                wanted = ann_kind(live, part.config["encoder"])
-                kind = choose_kind(wanted, part.stats["n_vectors"])
-                if kind != "flat":
-                    return segment, part, kind
-    return None
 
 
 def _with_kinds(live: Generation) -> tuple[dict[str, Any], ...]:

@@ -24,11 +24,12 @@ class Snapshot:
     n_docs: int
 
 
-def carried(index: Path, keep: int | None) -> tuple[int, dict[str, str]]:
+def carried(index: Path, keep: int | None, *, with_live: bool = True) -> tuple[int, dict[str, str]]:
     """What the next generation leaves: how many, and number -> SHA-256 of those there are.
 
-    The live generation becomes the newest of them. keep: None is that of the live one. A file that
-    is not what was committed is no snapshot: it is left out, with a warning. Called by the writer.
+    The live generation becomes the newest of them, unless it is left out. keep: None is that of
+    the live one. A file that is not what was committed is no snapshot: it is left out, with a
+    warning. Called by the writer.
     """
     try:
         live = generations.read(index)
@@ -36,7 +37,7 @@ def carried(index: Path, keep: int | None) -> tuple[int, dict[str, str]]:
     except FormatError:  # no index yet, or none that can be read: it is being replaced
         return keep or 0, {}
     n_kept = live.keep if keep is None else keep
-    known = {**live.snapshots, str(number): digest}
+    known = {**live.snapshots, **({str(number): digest} if with_live else {})}
     newest = sorted(known, key=int, reverse=True)[:n_kept]
     return n_kept, {one: known[one] for one in newest if _read(index, int(one), known[one])}
 
