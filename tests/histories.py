@@ -6,6 +6,7 @@ import numpy as np
 
 from searchkit.index.build import BuildConfig, build_index
 from searchkit.index.change import ChangeConfig, change_index, delete_rows
+from searchkit.index.compact import compact
 from searchkit.index.dense_parts import DenseChoice
 from searchkit.index.index import Index
 from searchkit.index.sorter import SYNC, Rule
@@ -60,7 +61,7 @@ class History:
 
     def step(self):
         """One random change; its name."""
-        name = str(self.rng.choice(["add", "update", "delete", "sync", "replace"]))
+        name = str(self.rng.choice(["add", "update", "delete", "sync", "replace", "merge"]))
         getattr(self, name)()
         return name
 
@@ -104,6 +105,10 @@ class History:
         self.feed(corpus, SYNC)
         self.docs = {i: doc for i, doc in self.docs.items() if i in {doc.id for doc in corpus}}
         self.move(corpus)
+
+    def merge(self):
+        """As few segments as can be, or what is due."""
+        compact(self.path, all=bool(self.rng.random() < 0.5))
 
     def variant(self, doc):
         kind = self.rng.random()

@@ -15,6 +15,7 @@ from searchkit.index import generation as generations
 from searchkit.index.build import Watch
 from searchkit.index.change import ChangeConfig, Changed, change_index, delete_rows
 from searchkit.index.collect import PLAIN, CommitOptions
+from searchkit.index.compact import after_commit
 from searchkit.index.dense_parts import DenseChoice
 from searchkit.index.generation import Generation
 from searchkit.index.index import Index
@@ -115,9 +116,10 @@ def delete(
             rows = rows[opened.alive]
         return rows if given is None else rows[given.mask(opened.table)[rows]]
 
-    return delete_rows(
+    changed = delete_rows(
         Path(index), choose, dry_run=options.dry_run, agree=options.agree, commit=options.commit
     )
+    return _settled(Path(index), changed, options)
 
 
 def _refuse_unknown(index: Path, unknown: Sequence[str], missing: str) -> None:
@@ -157,7 +159,15 @@ def _feed(
         rule=rule, dense=dense, agree=agree, dry_run=options.dry_run, commit=options.commit
     )
     docs = _docs(corpus, read, options.ledger)
-    return change_index(index, docs, config, n_docs=options.n_docs, watch=options.watch)
+    changed = change_index(index, docs, config, n_docs=options.n_docs, watch=options.watch)
+    return _settled(index, changed, options)
+
+
+def _settled(index: Path, changed: Changed, options: ChangeOptions) -> Changed:
+    """The change, which is there to be read by now, after the merges that it made due."""
+    if changed.generation is None:
+        return changed
+    return replace(changed, generation=after_commit(index, options.watch) or changed.generation)
 
 
 def _docs(
