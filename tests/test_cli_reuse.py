@@ -1,6 +1,8 @@
 """Where vectors came from is said, and `doctor` shows the cache."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from cli_sample import invoke
@@ -57,3 +59,36 @@ def test_doctor_names_a_cache_that_is_off_or_damaged_or_misspelt(home, monkeypat
     assert (cache().is_sound, cache().cure) == (False, "delete the file: it only saves time.")
     monkeypatch.setenv("SEARCHKIT_CACHE_MB", "much")
     assert "SEARCHKIT_CACHE_MB=much" in cache().found
+
+
+INTERRUPTED = """
+import os, signal, sys
+def interrupt(event, args):
+    if event == "open" and str(args[0]).endswith("beyond.npy"):  # when all shards are written
+        os.kill(os.getpid(), signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.addaudithook(interrupt)
+from searchkit.cli.main import main
+sys.exit(main())
+"""
+
+
+def test_an_interrupted_build_from_stdin_goes_on_when_it_is_fed_again(model, tmp_path):
+    rows = "".join(json.dumps({"_id": str(n), "text": f"star {n}"}) + "\n" for n in range(30))
+    flags = ["index", "-", "--format", "jsonl", "--out", tmp_path / "x", "--encoder", model]
+    command = [sys.executable, "-c", INTERRUPTED, *map(str, flags)]
+    cut = subprocess.run(command, input=rows, capture_output=True, text=True, check=False)
+    said = cut.stderr.splitlines()
+    assert cut.returncode == 130
+    assert said[:2] == [
+        "The size of the corpus shows only while it is read.",
+        "Standard input is read once: after an interruption it has to be fed again.",
+    ]
+    assert said[-1] == (
+        f"searchkit: interrupted. Nothing was committed. Vectors are kept in {tmp_path / 'x'} for "
+        "every 1,024 documents encoded, and the same command goes on from there. Standard input "
+        "cannot be read twice: feed it again."
+    )
+    done = invoke(*flags, stdin=rows)
+    assert done.exit_code == 0
+    assert "30 of 30 vectors were not encoded again: 30 from the interrupted run.\n" in done.stderr

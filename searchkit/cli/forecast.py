@@ -47,6 +47,8 @@ def forecast(
     size = estimate(corpus, options.read)
     if size is None:
         say("The size of the corpus shows only while it is read.")
+        if "-" in corpus:
+            say("Standard input is read once: after an interruption it has to be fed again.")
         return 0
     about = "" if size.exact else "about "
     said = f"{about}{count(size.n_docs, 'document')}, {spell_bytes(size.n_bytes)}"
