@@ -109,6 +109,11 @@ class Ranking:
     def head(self, n: int) -> Ranking:
         return Ranking._checked(self.rows[:n], self.scores[:n])
 
+    def without(self, rows: Rows | Row) -> Ranking:
+        """The ranking as if the rows were not in the index."""
+        kept = ~np.isin(self.rows, rows)
+        return Ranking._checked(self.rows[kept], self.scores[kept])
+
     def rank_of(self, row: Row) -> int | None:
         """Rank of the row, from 1, or None where it is not in the ranking."""
         found = np.flatnonzero(self.rows == row)
@@ -167,3 +172,4 @@ class Hit:
     doc: Doc
     score: float  # of the last stage that ran
     trace: Trace = field(default_factory=Trace, compare=False)
+    versions: tuple[Doc, ...] = ()  # others of the same work, where they were merged, best first

@@ -49,6 +49,12 @@ def test_rank_of_counts_from_one(scores):
     assert one.rank_of(99) is None
 
 
+def test_a_ranking_without_rows_keeps_the_order_of_the_rest():
+    one = Ranking.top(np.arange(5), np.array([1, 3, 2, 3, 0], np.float32), 5)
+    assert one.without(np.array([3, 0, 9])).rows.tolist() == [1, 2, 4]
+    assert one.without(1).scores.tolist() == [3, 2, 1, 0]
+
+
 @given(st.lists(st.lists(st.integers(0, 5), max_size=9), max_size=5))
 def test_top_each_ranks_every_query_as_top_does(queries):
     scores = np.full((len(queries), 9), 99, np.float32)

@@ -21,7 +21,7 @@ _VENUES = ("venue", "journal", "booktitle")
 def show_answer(
     screen: Screen, answer: Answer, *, query: str, analyzer: Analyzer, explain: bool = False
 ) -> None:
-    """Every hit: rank and title, score and identity, the passage around its best sentence.
+    """Every hit: rank and title, score and identity, its best passage, versions of the same work.
 
     explain: under each its waterfall, the terms that matched and what the models could not read.
     """
@@ -37,6 +37,9 @@ def show_answer(
         screen.write((f"{hit.score:.4f}  {identity(hit.doc)}", FAINT), indent=margin)
         if text.text:
             screen.write(*marked(excerpt(text, _room(screen, margin))), indent=margin)
+        if hit.versions:
+            others = "; ".join(map(identity, hit.versions))
+            screen.write(("versions ", FAINT), others, indent=margin)
         if explain:
             show_trace(screen, hit, stages=list(answer.n_candidates), indent=margin)
         screen.write()

@@ -28,6 +28,10 @@ def hit_record(hit: Hit) -> dict[str, Any]:
         "meta": dict(hit.doc.meta),
         "stages": places,
     }
+    if hit.versions:
+        record["versions"] = [
+            {"id": doc.id, "title": doc.title, "meta": dict(doc.meta)} for doc in hit.versions
+        ]
     if trace.matches or trace.truncated:
         record["terms"] = {match.term: match.score for match in trace.matches}
         record["cut_tokens"] = dict(trace.truncated)

@@ -98,6 +98,13 @@ AsOf = Annotated[
     str | None,
     typer.Option(metavar="DATE", help="The last generation written by then, e.g. 2026-01-31."),
 ]
+MergeVersions = Annotated[
+    bool,
+    typer.Option(
+        "--merge-versions",
+        help="One hit for all versions of a work: same DOI, arXiv id, or title and first author.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 

@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {  # name -> (argument, what it does)
     "stage": ("NAME", "search as far as a stage; alone: the whole pipeline"),
     "where": ("FILTER", "rank only what passes, e.g. year >= 2015; alone: everything"),
     "explain": ("", "show or hide each hit's way through the stages"),
+    "merge": ("", "show versions of a work as one hit, or each as one of its own"),
     "why-not": ("ID", "say where the last query lost a paper"),
     "like": ("N|ID", "search for papers like hit N, or like a document or file"),
     "open": ("N", "show all of hit N"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 from searchkit.cli.highlight import mark
@@ -34,6 +35,7 @@ class Session:
     ) -> None:
         self.searcher, self._retune, self.out, self.err = searcher, retune, out, err
         self.k, self.stage, self.where, self.explain = 10, "", "", False
+        self.merge = False
         self.query, self.hits, self._said = "", list[Hit](), ""
         self._ask: Callable[[], Answer] | None = None  # the last search, to be timed
         self._commands: dict[str, Callable[[str], None]] = {
@@ -41,6 +43,7 @@ class Session:
             "stage": self._set_stage,
             "where": self._set_where,
             "explain": self._set_explain,
+            "merge": self._set_merge,
             "why-not": self._why_not,
             "like": self._like,
             "open": self._open,
@@ -82,20 +85,18 @@ class Session:
         return f"{len(self.searcher.index):,} documents · {stage} · k {self.k}{where}"
 
     def _search(self, query: str) -> None:
-        where, stage, explain = self.where or None, self.stage or None, self.explain
-        self._answer(
-            lambda: self.searcher.answer(query, self.k, stage=stage, where=where, explain=explain),
-            query,
-        )
+        self._answer(lambda searcher: partial(searcher.answer, query), query)
 
     def _like(self, name: str) -> None:
         doc = self._named(name)
-        where, stage, explain = self.where or None, self.stage or None, self.explain
-        self._answer(
-            lambda: self.searcher.like(doc, self.k, stage=stage, where=where, explain=explain), ""
-        )
+        self._answer(lambda searcher: partial(searcher.like, doc), "")
 
-    def _answer(self, ask: Callable[[], Answer], query: str) -> None:
+    def _answer(self, asked: Callable[[Searcher], Callable[..., Answer]], query: str) -> None:
+        stage, where, how = self.stage or None, self.where or None, self._how
+
+        def ask() -> Answer:
+            return asked(self.searcher)(self.k, stage=stage, where=where, **how)
+
         answer = ask()
         self._ask, self.query, self.hits = ask, query, answer.hits
         analyzer = self.searcher.index.analyzer
@@ -178,6 +179,15 @@ class Session:
     def _set_explain(self, _: str) -> None:
         self.explain = not self.explain
         self.err.write(f"explain is {'on' if self.explain else 'off'}.")
+
+    def _set_merge(self, _: str) -> None:
+        self.merge = not self.merge
+        word = "one hit" if self.merge else "a hit each"
+        self.err.write(f"versions of a work are {word}.")
+
+    @property
+    def _how(self) -> dict[str, bool]:
+        return {"explain": self.explain, "merge_versions": self.merge}
 
     def _set(self, pair: str) -> None:
         if pair:

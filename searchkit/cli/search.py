@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from searchkit.cli.options import IndexPath, Json, Protocol, check_protocol
+from searchkit.cli.options import IndexPath, Json, MergeVersions, Protocol, check_protocol
 from searchkit.cli.search_flags import SearchFlags, with_search_flags
 from searchkit.errors import ConfigError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @with_search_flags
-def search(
+def search(  # noqa: PLR0913 - the flags of a command are its parameters
     index: IndexPath,
     query: Annotated[
         str | None,
@@ -35,6 +36,7 @@ def search(
     explain: Annotated[
         bool, typer.Option("--explain", help="Show each hit's way through the stages.")
     ] = False,
+    merge_versions: MergeVersions = False,
     protocol: Protocol = None,
     as_json: Json = False,
 ) -> None:
@@ -49,9 +51,15 @@ def search(
     if (query is None) == (like is None):
         raise ConfigError("give a query or --like ID|FILE, one of the two.")
     check_protocol(protocol)
+    if protocol is not None and merge_versions:
+        why = "a protocol records documents, and versions are not merged where it is replayed"
+        raise ConfigError(f"--protocol and --merge-versions exclude each other: {why}.")
     with flags.searching(index, explain=explain) as searcher:
         doc = _paper(searcher, like)
-        answer = _answer(searcher, query, doc, k=k, flags=flags, explain=explain)
+        searcher.stages.load(flags.stage or searcher.stages.default)
+        ask = partial(searcher.like, doc) if doc else partial(searcher.answer, query or "")
+        how = {"explain": explain, "merge_versions": merge_versions}
+        answer = ask(k, stage=flags.stage, where=flags.where, **how)
         if protocol is not None:
             _record(protocol, searcher, answer, doc or query or "", k=k, flags=flags)
         _show(searcher, answer, query or "", explain=explain, as_json=as_json)
@@ -61,22 +69,6 @@ def _paper(searcher: Searcher, like: str | None) -> Doc | None:
     from searchkit.cli.paper import paper
 
     return paper(searcher.index, like) if like is not None else None
-
-
-def _answer(
-    searcher: Searcher,
-    query: str | None,
-    doc: Doc | None,
-    *,
-    k: int,
-    flags: SearchFlags,
-    explain: bool,
-) -> Answer:
-    stage, where = flags.stage, flags.where
-    searcher.stages.load(stage or searcher.stages.default)
-    if doc is not None:
-        return searcher.like(doc, k, stage=stage, where=where, explain=explain)
-    return searcher.answer(query or "", k, stage=stage, where=where, explain=explain)
 
 
 def _record(

@@ -19,6 +19,7 @@ from searchkit.search.pipeline import Pipeline
 from searchkit.search.stages import Stages
 from searchkit.search.trace import Ledger
 from searchkit.search.why_not import WhyNot, explain_absence
+from searchkit.search.works import Works, find_works, with_versions
 from searchkit.types import Doc, Hit, Mask, Match, Place, Ranking, Row, Trace
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Searcher:
     notes: tuple[str, ...] = ()
     renew: Callable[[Index], Stages] | None = None  # stages of another generation, models kept
     _masks: dict[str, Mask] = field(default_factory=dict)
+    _works: Works | None = None
 
     def close(self) -> None:
         """Let the generation go; the searcher cannot be used afterwards."""
@@ -74,6 +76,7 @@ class Searcher:
         self.index.close()
         self.index, self.stages = fresh, stages
         self._masks.clear()
+        self._works = None
         return True
 
     def __enter__(self) -> Searcher:
@@ -99,13 +102,18 @@ class Searcher:
         stage: str | None = None,
         where: str | None = None,
         explain: bool = False,
+        merge_versions: bool = False,
     ) -> list[Hit]:
         """The k best documents for a query, as far as `stage` (bm25, dense, fused, reranked).
 
         where: a filter such as "year >= 2015", applied before ranking. explain: the trace also
-        holds matched terms and what the models could not read of each document.
+        holds matched terms and what the models could not read of each document. merge_versions:
+        one hit for preprint and published version of a work, see `works.find_works`.
         """
-        return self.answer(query, k, stage=stage, where=where, explain=explain).hits
+        answer = self.answer(
+            query, k, stage=stage, where=where, explain=explain, merge_versions=merge_versions
+        )
+        return answer.hits
 
     def answer(
         self,
@@ -116,14 +124,17 @@ class Searcher:
         where: str | None = None,
         explain: bool = False,
         leave_out: Row | None = None,
+        merge_versions: bool = False,
     ) -> Answer:
         """What `search` returns, with times and notes.
 
-        leave_out: a row that is not shown; ranks, of every stage, count without it.
+        leave_out: a row that is not shown; ranks, of every stage, count without it, and without
+        its other versions where they are merged.
         """
         begin, query = perf_counter(), clean(query)
         stage = self.stages.check(stage or self.stages.default)
-        shown = positive(k) + (leave_out is not None)
+        works = self.works if merge_versions else None
+        shown = (positive(k) + (leave_out is not None)) * (works.largest if works else 1)
         allowed = self.mask(where)
         staged = self.stages.run([query], stage=stage, k=shown, allowed=allowed)
         rankings = staged.of_query(0)
@@ -131,9 +142,14 @@ class Searcher:
         if not len(rankings[staged.last]):
             why_none = why_nothing(self.index, query, allowed=allowed)
         elif leave_out is not None:
-            rankings = {name: without(found, leave_out) for name, found in rankings.items()}
+            own = works.versions(leave_out) if works else leave_out
+            rankings = {name: found.without(own) for name, found in rankings.items()}
             why_none = "" if len(rankings[staged.last]) else "only the paper itself does"
-        hits = self._hits(query, rankings[staged.last].head(k), rankings, explain=explain)
+        last = rankings[staged.last]
+        best = works.firsts(last) if works else last
+        hits = self._hits(query, best.head(k), rankings, explain=explain)
+        if works:
+            hits = with_versions(hits, best.head(k), last, works, index=self.index, allowed=allowed)
         times = {**staged.times_ms, "total": (perf_counter() - begin) * 1000}
         sizes = {name: len(found) for name, found in rankings.items()}
         notes = self._notes(stage)
@@ -150,6 +166,7 @@ class Searcher:
         stage: str | None = None,
         where: str | None = None,
         explain: bool = False,
+        merge_versions: bool = False,
     ) -> Answer:
         """Papers like this one: its title and text are the query, itself is left out."""
         try:
@@ -157,7 +174,15 @@ class Searcher:
         except QueryError:
             own = None
         query = f"{doc.title} {doc.text}"
-        return self.answer(query, k, stage=stage, where=where, explain=explain, leave_out=own)
+        return self.answer(
+            query,
+            k,
+            stage=stage,
+            where=where,
+            explain=explain,
+            leave_out=own,
+            merge_versions=merge_versions,
+        )
 
     def rank(
         self,
@@ -212,18 +237,9 @@ class Searcher:
 
         grades: document id -> how good it is, from judgements; those above 0 are coloured.
         """
-        from searchkit.evaluate.ways import Way, draw_ways
+        from searchkit.search.draw import draw_search
 
-        stage = self.stages.check(stage or self.stages.default)
-        staged = self.stages.run(
-            [clean(query)], stage=stage, k=len(self.index), allowed=self.mask(where)
-        )
-        rankings, known, ways = staged.of_query(0), grades or {}, []
-        for row, _ in rankings[staged.last].head(positive(k)):
-            doc = self.index[row]
-            ranks = tuple(ranking.rank_of(row) for ranking in rankings.values())
-            ways.append(Way(doc.title or doc.id, ranks, known.get(doc.id, 0)))
-        return draw_ways(list(rankings), ways, title=query)
+        return draw_search(self, query, k, grades=grades or {}, stage=stage, where=where)
 
     def mask(self, where: str | None) -> Mask | None:
         """Rows that a filter allows, without the deleted; resolved once for each filter."""
@@ -235,6 +251,13 @@ class Searcher:
             found, alive = parse(where).mask(self.index.table), self.index.alive
             self._masks[where] = found if alive is None else found & alive
         return self._masks[where]
+
+    @property
+    def works(self) -> Works:
+        """Which documents are versions of one work; found once for each generation."""
+        if self._works is None:
+            self._works = find_works(self.index.table, self.index.alive)
+        return self._works
 
     def matches(self, query: str, rows: Sequence[Row]) -> list[tuple[Match, ...]]:
         """Query terms in each document with what they gave to its BM25 score."""
@@ -264,12 +287,6 @@ class Searcher:
         if stage == "reranked" or stage != self.stages.default:
             return self.notes
         return (*self.notes, "Not reranked: no reranker is loaded (--reranker MODEL loads one).")
-
-
-def without(ranking: Ranking, row: Row) -> Ranking:
-    """The ranking as if the row were not in the index."""
-    kept = ranking.rows != row
-    return Ranking(ranking.rows[kept], ranking.scores[kept])
 
 
 def clean(query: str) -> str:

@@ -21,7 +21,7 @@ from searchkit.search.protocol.file import ProtocolFile, read_protocol
 from searchkit.search.protocol.methods import spell_methods
 from searchkit.search.protocol.record import describe
 from searchkit.search.protocol.value import Entry, Protocol, digest
-from searchkit.search.searcher import Searcher, without
+from searchkit.search.searcher import Searcher
 from searchkit.types import Ranking
 
 ROUNDING = 1e-5  # vectors of another machine or batch may differ by it
@@ -177,7 +177,7 @@ def _rank(searcher: Searcher, then: Protocol, entries: Sequence[Entry]) -> list[
         return rankings
     rows = searcher.index.rows_of([entry.left_out for entry in entries if entry.left_out])
     return [
-        without(ranking, rows.get(entry.left_out or "", -1)).head(then.k)
+        ranking.without(rows.get(entry.left_out or "", -1)).head(then.k)
         for entry, ranking in zip(entries, rankings, strict=True)
     ]
 
