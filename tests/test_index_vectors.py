@@ -215,7 +215,7 @@ def part(tmp_path):
 def test_arrays_that_disagree_are_refused(part, name, wrong):
     open_vectors(part)
     np.save(part / name, wrong)
-    with pytest.raises(DamagedIndex, match="searchkit verify"):
+    with pytest.raises(DamagedIndex, match="searchkit repair"):
         open_vectors(part)
 
 

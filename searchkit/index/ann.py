@@ -116,7 +116,7 @@ def open_ann(folder: Path) -> AnnIndex:
     """
     faiss = need("faiss", extra="cpu")
     path = folder / FILE
-    cure = "Build the index again with --replace."
+    cure = "Run `searchkit repair` on the index."
     if not path.is_file():
         raise DamagedIndex(path, "it is missing", cure)
     try:

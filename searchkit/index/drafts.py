@@ -58,15 +58,18 @@ class Drafts:
     def keep(self, folder: Path, name: str, files: Mapping[str, FileStamp]) -> None:
         """Give a sealed folder its place in the index; the same content may be there already.
 
-        A folder's name covers its content, so what is there and sound stays: it may be live.
+        A folder's name covers its content, so what is there and sound stays: it may be live. What
+        is damaged there is put right file by file, so that a reader never finds one missing.
         """
         place = self.index / name
-        if place.exists():
-            if all(damage(place / file, stamp) is None for file, stamp in files.items()):
-                disk.remove(folder)
-                return
-            disk.remove(place)
-        disk.move(folder, place)
+        if not place.exists():
+            disk.move(folder, place)
+            return
+        for file, stamp in files.items():
+            if damage(place / file, stamp) is not None:
+                disk.move(folder / file, place / file)
+        disk.sync_name(place)  # whoever put it there may have been killed before doing so
+        disk.remove(folder)
 
     def segment(self, folder: Path, n_docs: int) -> Segment:
         """Seal and keep the documents of a segment; its hash covers its files."""

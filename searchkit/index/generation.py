@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -187,15 +188,15 @@ def hold(index: Path, number: int, digest: str) -> tuple[Generation, BinaryIO] |
 def current(index: Path) -> tuple[int, str]:
     """Number of the live generation and SHA-256 of its file."""
     try:
-        number, _, digest = (index / CURRENT).read_text("ascii").strip().partition(" ")
+        found = re.fullmatch(rb"(\d{6,}) ([0-9a-f]{64})\n", (index / CURRENT).read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         cure = f"Build one: searchkit index CORPUS --out {index}"
         raise FormatError(index, "there is no index here", cure) from None
-    except UnicodeDecodeError:
-        number = digest = ""
-    if not number.isdigit():
+    except IsADirectoryError:
+        found = None
+    if found is None:
         raise DamagedIndex(index / CURRENT, "does not name a generation", _REBUILD)
-    return int(number), digest
+    return int(found[1]), found[2].decode()
 
 
 _REBUILD = "Run `searchkit repair` on the index, or build it again with --replace."

@@ -191,7 +191,9 @@ class Index:
         """Postings of every segment with its base row."""
         found = self.part("postings")
         if found is None:
-            raise DamagedIndex(self.path, "has no postings", "Build the index again.")
+            raise DamagedIndex(
+                self.path, "has no postings", "Build the index again with --replace."
+            )
         return [(one.base, shared(self.folder(part), open_postings)) for one, part in found]
 
     @cached_property

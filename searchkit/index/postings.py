@@ -85,7 +85,7 @@ def open_postings(folder: Path) -> Postings:
     for name, size in sizes.items():
         if len(arrays[name]) != size:
             why = f"holds {len(arrays[name])} values where {size} belong"
-            raise DamagedIndex(folder / f"{name}.npy", why, "Build the index again.")
+            raise DamagedIndex(folder / f"{name}.npy", why, "Run `searchkit repair` on the index.")
     return Postings(terms=terms, **arrays)
 
 
@@ -97,6 +97,8 @@ def map_array(path: Path) -> NDArray[Any]:
         try:
             mapped = np.load(path, allow_pickle=False)
         except ValueError:
-            raise DamagedIndex(path, "is not an array", "Build the index again.") from None
+            raise DamagedIndex(
+                path, "is not an array", "Run `searchkit repair` on the index."
+            ) from None
     # a plain view: numpy's memmap class costs microseconds on every slice
     return np.asarray(mapped).view(np.ndarray)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from searchkit.analyze.analyzer import TextAnalyzer
 from searchkit.index import stamps
 from searchkit.index.build import Watch, versions
@@ -14,7 +12,7 @@ from searchkit.index.collect import PLAIN, CommitOptions, publish
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Generation, Part, Segment
 from searchkit.index.rederive import rederive_postings, rederive_tombstones
-from searchkit.index.tombstones import open_tombstones
+from searchkit.index.tombstones import read_rows
 from searchkit.index.writer import changing
 from searchkit.protocols import Progress
 
@@ -58,8 +56,8 @@ def _analysed(
     parts: list[Part] = []
     for part in segment.parts:
         if part.kind == "tombstones":
-            rows = open_tombstones(drafts.index / part.folder, segment.n_docs).rows
-            parts.append(rederive_tombstones(drafts, segment, postings, rows.astype(np.int64)))
+            rows = read_rows(drafts.index / part.folder)
+            parts.append(rederive_tombstones(drafts, segment, postings, rows))
         else:
             parts.append(postings if part.kind == "postings" else part)
     return replace(segment, parts=tuple(parts))

@@ -17,7 +17,7 @@ from searchkit.protocols import Progress
 
 # A file that is changed twice within a tick of its clock has one time; FAT's ticks are the longest.
 _TICK_NS = 2 * 10**9
-_CURE = "Build the index again, or copy the file from a sound copy of the index."
+_CURE = "Mend it with `searchkit repair`, or copy the file from a sound copy of the index."
 
 
 def _silent(done: int, total: int) -> None: ...

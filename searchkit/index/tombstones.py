@@ -12,6 +12,7 @@ from searchkit.errors import DamagedIndex
 from searchkit.index.postings import Postings, map_array
 from searchkit.types import Mask, Rows
 
+ROWS = "rows.npy"
 _FILES = ("rows", "terms", "dfs", "lengths")
 
 
@@ -59,10 +60,18 @@ def write_tombstones(folder: Path, rows: Rows, postings: Postings) -> dict[str, 
     return {"n_docs": len(rows)}
 
 
+def read_rows(folder: Path) -> Rows:
+    """The deleted rows alone, ascending, from a file that was checked."""
+    rows: Rows = map_array(folder / ROWS).astype(np.int64)
+    return rows
+
+
 def open_tombstones(folder: Path, n_rows: int) -> Tombstones:
     """The tombstones in a folder, checked against the segment; else DamagedIndex."""
     found = Tombstones(*(map_array(folder / f"{name}.npy") for name in _FILES))
     within = not len(found.rows) or int(found.rows[-1]) < n_rows
     if not within or len(found.terms) != len(found.dfs) or found.lengths.shape != (2,):
-        raise DamagedIndex(folder, "does not fit its segment", "Build the index again.")
+        raise DamagedIndex(
+            folder, "does not fit its segment", "Run `searchkit repair` on the index."
+        )
     return found

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from searchkit.encode import Passages
 from searchkit.errors import DamagedIndex
 
-_CURE = "Run `searchkit verify` on the index, and build it again if it names this file."
+_CURE = "Run `searchkit repair` on the index."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

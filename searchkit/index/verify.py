@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def faults(
     """
     told = watch("hash" if full else "look at files")
     wrong = dict(stamps.faults(index, generation, full=full, progress=told))
-    where = Where(index, generation, frozenset(wrong))
+    where = Where(index, generation, wrong)
     for file, what in wrong.items():
         yield where.fault(file, what)
     if full:
@@ -79,7 +79,7 @@ class Where:
 
     index: Path
     generation: Generation
-    wrong: frozenset[str]
+    wrong: Mapping[str, str]  # file -> what is wrong with it
 
     def is_sound(self, holder: Segment | Part) -> bool:
         return not any(f"{holder.folder}/{file}" in self.wrong for file in holder.files)
@@ -93,10 +93,11 @@ class Where:
         )
         n_docs = segment.n_docs - segment.n_deleted
         if self.is_sound(segment):
-            return Fault(file, what, n_docs, ids=tuple(self._ids(segment)))
+            return Fault(file, what, n_docs, ids=tuple(self.ids(segment)))
         return Fault(file, what, n_docs, seqs=self._seqs(n))
 
-    def _ids(self, segment: Segment) -> list[str]:
+    def ids(self, segment: Segment) -> list[str]:
+        """Of the documents of a segment whose files are sound that a search can find."""
         ids = DocStore(self.index / segment.folder).ids
         gone = segment.part("tombstones")
         if gone is not None and self.is_sound(gone):

@@ -1,0 +1,114 @@
+"""A damaged index -> the same index, its parts derived again from what is sound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from searchkit.errors import DamagedIndex
+from searchkit.index import disk, lock, stamps
+from searchkit.index import generation as generations
+from searchkit.index.build import Watch, versions
+from searchkit.index.collect import PLAIN, CommitOptions, publish
+from searchkit.index.drafts import Drafts
+from searchkit.index.extend import uses
+from searchkit.index.generation import Generation, Segment
+from searchkit.index.lock import writing
+from searchkit.index.mend import Mended, Mender, Opener, without
+from searchkit.index.recorded import open_recorded
+from searchkit.index.salvage import salvage
+from searchkit.index.verify import Fault, Where
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What was wrong with an index, what became of it, and what nothing here can bring back."""
+
+    generation: Generation  # the live one, afterwards
+    mended: tuple[Mended, ...]  # in a dry run: what would be
+    lost: tuple[Fault, ...]
+    how: str = ""  # the generation was found again, where it could not be read
+
+    @property
+    def was_sound(self) -> bool:
+        return not (self.mended or self.lost or self.how)
+
+
+def repair(
+    index: Path,
+    *,
+    dry_run: bool = False,
+    forget_lost: bool = False,
+    opener: Opener = open_recorded,
+    commit: CommitOptions = PLAIN,
+    watch: Watch = lambda phase: lambda done, total: None,
+) -> Repair:
+    """Hash every file of an index, and derive again what is damaged and can be.
+
+    Postings come from the stored texts, tombstones from the postings, vectors from the texts by
+    their encoder, ANN from the vectors; a file of up to 32 KiB in which one bit was turned is put
+    right by its hash. Documents have no other source: they are named, and stay damaged unless
+    `forget_lost` commits the index without them. A part that comes out byte for byte takes its old
+    place; one that does not, because a library or the machine is another, is committed as a new
+    one, all in one commit. Readers go on, and a repair that was interrupted begins again.
+
+    opener: loads an encoder from its record. DamagedIndex where no generation can be read, or
+    where nothing would be left.
+    """
+    if dry_run:
+        return _plan(index, opener, watch)
+    salvage(index)  # or the lock would make a folder where there is no index
+    locked = writing(index, wait=commit.wait, told=commit.told)
+    with disk.storage_errors(index), locked, Drafts(index) as drafts:
+        found = salvage(index)
+        if found.how:
+            found.restore(index)
+        live = found.generation
+        mender = Mender(_damaged(index, live, watch), drafts, opener=opener, watch=watch)
+        draft = replace(live, segments=tuple(map(mender.mend, live.segments)))
+        if forget_lost:
+            draft = _without_losses(index, draft, mender)
+        fresh = live
+        if draft != live:
+            fresh = publish(index, replace(draft, versions=versions()), keep=commit.keep)
+            drafts.clear_shards()
+    if forget_lost or not mender.losses:
+        stamps.check(index, fresh)
+    return Repair(fresh, tuple(mender.mended), _faults(mender), found.how)
+
+
+def _plan(index: Path, opener: Opener, watch: Watch) -> Repair:
+    """What a repair would do. Nothing is written, and only encoders are opened."""
+    found = salvage(index)
+    live = found.generation
+    with lock.hold(generations.path_of(index, live.number)) or nullcontext():
+        mender = Mender(_damaged(index, live, watch), None, opener=opener, watch=watch)
+        for segment in live.segments:
+            mender.mend(segment)
+    return Repair(live, tuple(mender.mended), _faults(mender), found.how)
+
+
+def _damaged(index: Path, live: Generation, watch: Watch) -> Where:
+    return Where(index, live, dict(stamps.faults(index, live, full=True, progress=watch("hash"))))
+
+
+def _faults(mender: Mender) -> tuple[Fault, ...]:
+    return tuple(loss.fault for loss in mender.losses)
+
+
+def _without_losses(index: Path, draft: Generation, mender: Mender) -> Generation:
+    segments: Sequence[Segment] = tuple(without(draft.segments, mender.losses))
+    if not segments:
+        cure = "Build the index again from its corpus, with --replace."
+        raise DamagedIndex(index, "no document of it can be read", cure)
+    held = {part.config["encoder"] for part in segments[0].parts if part.kind == "vectors"}
+    gone = [record["name"] for record in draft.encoders if record["name"] not in held]
+    keeps_pipeline = not any(uses(draft.pipeline, name) for name in gone)
+    return replace(
+        draft,
+        segments=tuple(segments),
+        encoders=tuple(record for record in draft.encoders if record["name"] in held),
+        pipeline=draft.pipeline if keeps_pipeline else None,
+    )
