@@ -33,7 +33,7 @@ def test_a_second_index_and_an_added_encoder_say_that_the_cache_had_the_vectors(
 ):
     monkeypatch.setenv("SEARCHKIT_CACHE_MB", "20")
     assert "encoded again" not in index(tmp_path / "one", "--encoder", model)
-    said = "146 of 146 vectors were not encoded again: 146 from the cache.\n"
+    said = "Not encoded again: 146 of 146 vectors (146 from the cache).\n"
     assert said in index(tmp_path / "two", "--encoder", model)
     assert "encoded again" not in index(tmp_path / "three", "--lexical-only")
     assert said in invoke("encoder", "add", tmp_path / "three", model).stderr
@@ -48,7 +48,25 @@ def test_vectors_of_the_index_and_of_equal_texts_are_told_apart(model, tmp_path)
     corpus = tmp_path / "c.jsonl"
     corpus.write_text("".join(json.dumps(row) + "\n" for row in rows))
     said = index(tmp_path / "x", "--encoder", model, corpus=corpus)
-    assert "2 of 5 vectors were not encoded again: 2 of an equal text.\n" in said
+    assert "Not encoded again: 2 of 5 vectors (2 of an equal text).\n" in said
+
+
+def test_a_changed_year_or_id_encodes_nothing(model, tmp_path):
+    rows = [{"_id": str(n), "text": f"star {n}", "year": 2000} for n in range(40)]
+    corpus = tmp_path / "c.jsonl"
+
+    def write():
+        corpus.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return corpus
+
+    index(tmp_path / "x", "--encoder", model, corpus=write())
+    rows[3]["year"], rows[5]["_id"] = 2001, "new"
+    rows[7]["text"] = "light"
+    said = invoke("sync", tmp_path / "x", write()).stderr
+    assert "Not encoded again: 2 of 3 vectors (2 from this index).\n" in said
+    rows[7]["text"] = "star 7"  # which was deleted, and lies there still
+    said = invoke("sync", tmp_path / "x", write()).stderr
+    assert "Not encoded again: 1 of 1 vector (1 from this index).\n" in said
 
 
 def test_doctor_names_a_cache_that_is_off_or_damaged_or_misspelt(home, monkeypatch):
@@ -91,4 +109,4 @@ def test_an_interrupted_build_from_stdin_goes_on_when_it_is_fed_again(model, tmp
     )
     done = invoke(*flags, stdin=rows)
     assert done.exit_code == 0
-    assert "30 of 30 vectors were not encoded again: 30 from the interrupted run.\n" in done.stderr
+    assert "again: 30 of 30 vectors (30 from the interrupted run).\n" in done.stderr

@@ -13,6 +13,7 @@ import typer
 from searchkit.cli import index_options as own
 from searchkit.cli.index import columns_of
 from searchkit.cli.interrupt import ended_by_sigterm
+from searchkit.cli.reuse import say_reuse
 from searchkit.cli.screen import say
 from searchkit.errors import ConfigError
 
@@ -61,7 +62,7 @@ def change_aloud(
     from searchkit.corpus.estimate import estimate
     from searchkit.index import generation as generations
 
-    begin, live = perf_counter(), generations.read(index).number
+    begin, live = perf_counter(), generations.read(index)
     size = estimate(corpus, options.read) if corpus else None
     options = replace(options, agree=lambda summary: say(*planned(summary)))
     try:
@@ -69,10 +70,12 @@ def change_aloud(
             sized = replace(options, n_docs=size.n_docs if size else 0, watch=bars)
             changed = change(sized)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_interrupted(index, corpus, live=live)) from None
+        raise KeyboardInterrupt(_interrupted(index, corpus, live=live.number)) from None
     if options.dry_run:
         say(*planned(changed.summary), "Nothing was changed: this was a dry run.")
         return
+    if changed.generation is not None:
+        say_reuse(changed.generation, live)
     _report(index, changed, options, time_s=perf_counter() - begin)
 
 

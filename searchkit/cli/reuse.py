@@ -35,4 +35,4 @@ def say_reuse(fresh: Generation, before: Generation | None) -> None:
         found = [f"{counts[name]:,} {where}" for name, where in _SOURCES.items() if counts[name]]
         found += [f"{n_copies:,} of an equal text"] if n_copies else []
         vectors = f"{counts['n_reused']:,} of {count(counts['n_vectors'], 'vector')}"
-        say(f"{vectors} were not encoded again: {', '.join(found)}.")
+        say(f"Not encoded again: {vectors} ({', '.join(found)}).")
