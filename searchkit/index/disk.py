@@ -61,6 +61,11 @@ def move(draft: Path, place: Path) -> None:
     """Give a finished file or folder its name, for good."""
     place.parent.mkdir(parents=True, exist_ok=True)
     draft.replace(place)
+    sync_name(place)
+
+
+def sync_name(place: Path) -> None:
+    """Force the name of a file or folder to the disk."""
     sync(place.parent)
     sync(place.parent.parent)  # which may have got a new folder just now
 
