@@ -91,7 +91,7 @@ def test_dimensions_that_eight_does_not_divide_are_no_obstacle(tmp_path):
 def test_a_file_that_is_missing_or_foreign_is_refused(tmp_path):
     import faiss
 
-    with pytest.raises(DamagedIndex, match="--replace"):
+    with pytest.raises(DamagedIndex, match="searchkit repair"):
         open_ann(tmp_path)
     (tmp_path / "index.faiss").write_bytes(b"not an index")
     with pytest.raises(DamagedIndex, match="cannot read"):
