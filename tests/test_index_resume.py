@@ -13,6 +13,7 @@ import pytest
 
 from searchkit.encode import GRID
 from searchkit.index.build import BuildConfig, build_index
+from searchkit.index.change import ChangeConfig, change_index
 from searchkit.index.dense_parts import DenseChoice
 from searchkit.index.vectors import VectorConfig
 from searchkit.models.fakes import HashEncoder
@@ -28,7 +29,7 @@ class InCompany:
     """Like a real model, whose last bits depend on the texts of the batch; counts, and may die."""
 
     def __init__(self, n_left=10**9):
-        self.n_left, self.n_read = n_left, 0
+        self.n_left, self.n_read, self.most = n_left, 0, 0
 
     def __getattr__(self, name):
         return getattr(HASH, name)
@@ -38,6 +39,7 @@ class InCompany:
         if self.n_left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
         self.n_read += len(texts)
+        self.most = max(self.most, len(texts))  # a shard: these grids are short enough for one call
         own = b"".join(hashlib.sha512(text.encode()).digest() for text in texts)
         vectors = np.tile(np.frombuffer(own, np.uint8).reshape(-1, 64), 2).astype(np.float32) / 1000
         company = hashlib.sha256("\0".join(texts).encode()).digest()
@@ -51,11 +53,21 @@ def corpus(n, start=0):
 
 
 def build(out, mode, *, encoder=None, docs=None):
-    """Build an index of two segments; what was built, and how many texts were encoded for it."""
+    """Build an index of two segments; what was built, and the encoder, which has counted."""
     encoder = encoder or InCompany()
-    choice = DenseChoice(encoder, VectorConfig(passages=mode, dtype="float32"))
-    config = BuildConfig(dense=[choice], segment_docs=2 * GRID + 500)
-    return build_index(Path(out), docs or corpus(4 * GRID), config), encoder.n_read
+    config = BuildConfig(dense=[choice(encoder, mode)], segment_docs=2 * GRID + 500)
+    return build_index(Path(out), docs or corpus(4 * GRID), config), encoder
+
+
+def add(out, mode, *, encoder=None):
+    """The same documents into the index that is there, with it some of their texts."""
+    encoder = encoder or InCompany()
+    config = ChangeConfig(dense=lambda live: [choice(encoder, mode)])
+    return change_index(Path(out), corpus(4 * GRID), config).generation, encoder
+
+
+def choice(encoder, mode):
+    return DenseChoice(encoder, VectorConfig(passages=mode, dtype="float32"))
 
 
 def die_at(n_events):
@@ -71,12 +83,12 @@ def die_at(n_events):
     sys.addaudithook(count)
 
 
-def killed(out, mode, *, home, n_left=10**9, events=0):
-    """Build in another process that is killed on its way."""
+def killed(out, mode, *, home, verb="build", n_left=10**9, events=0):
+    """Build or add in another process that is killed on its way."""
     code = (
-        "import sys; from test_index_resume import InCompany, build, die_at; "
+        f"import sys; from test_index_resume import InCompany, {verb}, die_at; "
         "out, mode, n_left, events = sys.argv[1:]; die_at(int(events)); "
-        "build(out, mode, encoder=InCompany(int(n_left)))"
+        f"{verb}(out, mode, encoder=InCompany(int(n_left)))"
     )
     process = subprocess.run(
         [sys.executable, "-c", code, str(out), mode, str(n_left), str(events)],
@@ -85,15 +97,16 @@ def killed(out, mode, *, home, n_left=10**9, events=0):
         check=False,
     )
     assert process.returncode == -signal.SIGKILL
-    assert not (out / "CURRENT").exists()
 
 
 def every_file(index):
-    """All but the generation, which has the time, and what says who wrote it."""
+    """All but generations, which have a time, and what says who wrote it."""
     return {
         str(path.relative_to(index)): path.read_bytes()
         for path in sorted(index.rglob("*"))
-        if path.is_file() and path.name not in ("lock", "CURRENT", "000001.json")
+        if path.is_file()
+        and path.name not in ("lock", "CURRENT")
+        and path.parent.name != "generations"
     }
 
 
@@ -110,29 +123,42 @@ def homes(tmp_path, monkeypatch, mode, cache):
 @pytest.mark.parametrize(("mode", "cache"), [*zip(MODES, CACHES, strict=True)])
 def test_a_build_killed_half_way_encodes_the_other_half(tmp_path, monkeypatch, mode, cache):
     two = homes(tmp_path, monkeypatch, mode, cache)
-    _, n_texts = build(tmp_path / "whole", mode)
+    _, whole = build(tmp_path / "whole", mode)
     monkeypatch.setenv("SEARCHKIT_HOME", str(two))
-    killed(tmp_path / "cut", mode, home=two, n_left=n_texts // 2)
-    largest = max(len(np.load(path)) for path in (tmp_path / "cut" / "shards").glob("*.npy"))
-    built, n_encoded = build(tmp_path / "cut", mode)
-    assert 0 < n_encoded <= n_texts / 2 + largest
+    killed(tmp_path / "cut", mode, home=two, n_left=whole.n_read // 2)
+    built, rest = build(tmp_path / "cut", mode)
+    assert 0 < rest.n_read <= whole.n_read / 2 + whole.most
     assert every_file(tmp_path / "cut") == every_file(tmp_path / "whole")
     stats = [segment.part("vectors").stats for segment in built.segments]
-    assert sum(found["n_encoded"] for found in stats) == n_encoded
+    assert sum(found["n_encoded"] for found in stats) == rest.n_read
     assert sum(found["n_resumed"] for found in stats) > 0
+
+
+def test_an_addition_killed_half_way_adds_the_other_half(tmp_path, monkeypatch):
+    two = homes(tmp_path, monkeypatch, "sentence", "64")
+    build(tmp_path / "whole", "sentence", docs=corpus(300, start=8000))
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    _, whole = add(tmp_path / "whole", "sentence")
+    monkeypatch.setenv("SEARCHKIT_HOME", str(two))
+    killed(tmp_path / "cut", "sentence", home=two, verb="add", n_left=whole.n_read // 2)
+    changed, rest = add(tmp_path / "cut", "sentence")
+    stats = changed.segments[-1].part("vectors").stats
+    assert stats["n_from_index"] > 0
+    assert 0 < rest.n_read <= whole.n_read / 2 + whole.most
+    assert every_file(tmp_path / "cut") == every_file(tmp_path / "whole")
 
 
 def at_a_random_event(tmp_path, monkeypatch, seed):
     rng = np.random.default_rng(seed)
     mode, cache = rng.choice(MODES), rng.choice(CACHES)
     two = homes(tmp_path, monkeypatch, mode, cache)
-    _, n_texts = build(tmp_path / "whole", mode)
+    _, whole = build(tmp_path / "whole", mode)
     monkeypatch.setenv("SEARCHKIT_HOME", str(two))
     killed(tmp_path / "cut", mode, home=two, events=rng.integers(1, N_WRITES))
     n_kept = sum(len(np.load(path)) for path in (tmp_path / "cut").glob("shards/*.npy"))
-    _, n_encoded = build(tmp_path / "cut", mode)
-    assert n_encoded <= n_texts
-    assert n_kept == 0 or n_encoded < n_texts
+    _, rest = build(tmp_path / "cut", mode)
+    assert rest.n_read <= whole.n_read
+    assert cache != "0" or rest.n_read == whole.n_read - n_kept
     assert every_file(tmp_path / "cut") == every_file(tmp_path / "whole")
 
 
