@@ -40,6 +40,7 @@ from searchkit.cli import (
     train,
     tune,
     update,
+    upgrade,
     verify,
 )
 from searchkit.cli import eval as eval_
@@ -66,6 +67,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "info": info.info,
     "verify": verify.verify,
     "repair": repair.repair,
+    "upgrade": upgrade.upgrade,
     "export": export.export,
     "compact": compact.compact,
     "encoder": encoder.encoder,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from searchkit.encode import Passages
 from searchkit.errors import DamagedIndex
 
+DIGESTS, N_TOKENS = "digests.npy", "n_tokens.npy"
 _CURE = "Run `searchkit repair` on the index."
 
 
@@ -109,10 +110,10 @@ def _texts(
     folder: Path, n_vectors: int
 ) -> tuple[NDArray[np.uint64] | None, NDArray[np.uint32] | None]:
     """Digests and lengths; none of both where the part was written in format 1."""
-    if not (folder / "digests.npy").exists():
+    if not (folder / DIGESTS).exists():
         return None, None
-    digests = _load(folder / "digests.npy", ("<u8",), n_axes=2)
-    n_tokens = _load(folder / "n_tokens.npy", ("<u4",), n_axes=1)
+    digests = _load(folder / DIGESTS, ("<u8",), n_axes=2)
+    n_tokens = _load(folder / N_TOKENS, ("<u4",), n_axes=1)
     for name, found, shape in (
         ("digests", digests, (n_vectors, 2)),
         ("n_tokens", n_tokens, (n_vectors,)),
