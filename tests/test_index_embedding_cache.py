@@ -102,6 +102,7 @@ def test_a_damaged_row_is_not_given_and_comes_in_anew(tmp_path, column, caplog):
         assert held(cache, names) == [name for name in names if name != "4"]
         assert held(cache, names) == [name for name in names if name != "4"]
         put(cache, names)
+    with cache:
         assert held(cache, names) == names
     assert len(caplog.records) == (column != "key")  # said once; a lost key is only not found
 

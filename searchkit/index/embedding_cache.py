@@ -12,7 +12,7 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -72,8 +72,8 @@ def bound_bytes() -> int:
 class EmbeddingCache:
     """Vectors by what they were made of; those that were not used for longest go first.
 
-    Open inside `with`; outside it, and once something went wrong, it holds nothing and takes
-    nothing. `problem` is the first thing that went wrong, and was logged.
+    Open inside `with`; outside it, and once the file could not be used, it holds nothing and takes
+    nothing. `problem` is the first thing that was wrong, and was logged.
     """
 
     def __init__(
@@ -81,12 +81,12 @@ class EmbeddingCache:
     ) -> None:
         self.path = path or home() / "embeddings-1.sqlite"
         self.bound = bound_bytes() if bound is None else bound
-        self.problem = ""
+        self.problem, self._failed = "", False
         self._patience_s = patience_s
         self._database: sqlite3.Connection | None = None
 
     def __enter__(self) -> EmbeddingCache:
-        if self.bound and not self.problem:
+        if self.bound and not self._failed:
             with self._spared():
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 # autocommit: transactions begin where they are written, below
@@ -101,7 +101,8 @@ class EmbeddingCache:
     ) -> None:
         database, self._database = self._database, None
         if database is not None:
-            database.close()
+            with suppress(sqlite3.Error):
+                database.close()
 
     def get(self, space: str, digests: NDArray[np.uint64], *, dim: int, dtype: str) -> Found:
         """The vectors that are there, of texts named by their digests: (n, 2).
@@ -217,7 +218,8 @@ class EmbeddingCache:
             self._run("COMMIT")
         finally:
             if self._database is not None:
-                self._database.rollback()  # where it was not committed
+                with suppress(sqlite3.Error):
+                    self._database.rollback()  # where it was not committed
 
     @contextmanager
     def _spared(self) -> Iterator[None]:
@@ -225,6 +227,7 @@ class EmbeddingCache:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
+            self._failed = True
             self._say(f"{error}, so this run goes on without it")
             self.__exit__(None, None, None)
 
