@@ -43,7 +43,7 @@ def delete(
     keep: Keep = None,
     wait: Wait = False,
 ) -> None:
-    """Delete documents of INDEX by id, by a filter, or by both, in one commit.
+    """Delete documents of INDEX by id or filter, in one commit.
 
     \b
     Example:

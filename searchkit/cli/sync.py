@@ -31,7 +31,7 @@ def sync(  # noqa: PLR0913 - the flags of a command are its parameters
     keep: Keep = None,
     wait: Wait = False,
 ) -> None:
-    """Make INDEX hold what CORPUS holds: add, replace and delete, in one commit.
+    """Make INDEX hold what CORPUS holds, in one commit.
 
     What will be done is said first; --dry-run says it and ends.
 

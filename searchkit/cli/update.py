@@ -38,7 +38,7 @@ def update(  # noqa: PLR0913 - the flags of a command are its parameters
     keep: Keep = None,
     wait: Wait = False,
 ) -> None:
-    """Put the documents of CORPUS in the place of those of their ids, in one commit.
+    """Replace documents of INDEX by those of CORPUS.
 
     One that has not changed stays; one of which only metadata changed is not encoded again.
 
