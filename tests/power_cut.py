@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+OPERATIONS = ("mkdir", "rename", "replace", "unlink", "remove", "rmdir", "fsync")  # of os
 ROOT = 0  # id of the folder that was there before
 
 
@@ -95,7 +96,7 @@ class Recorder:
     @contextmanager
     def recording(self, monkeypatch):
         with monkeypatch.context() as patch:
-            for name in ("mkdir", "rename", "replace", "unlink", "remove", "rmdir", "fsync"):
+            for name in OPERATIONS:
                 patch.setattr(os, name, self._watched(name, getattr(os, name)))
             yield self
 
