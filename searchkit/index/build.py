@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -112,12 +113,14 @@ def _with_vectors(
 
 def versions() -> dict[str, str]:
     """The packages that shape an index, where they are installed."""
-    return {package: version(package) for package in PACKAGES if _is_there(package)}
+    found = {package: _version(package) for package in PACKAGES}
+    return {package: number for package, number in found.items() if number}
 
 
-def _is_there(package: str) -> bool:
+@cache
+def _version(package: str) -> str:
+    """Its version, "" where it is not installed; a commit is faster than a look for all of them."""
     try:
-        version(package)
+        return version(package)
     except PackageNotFoundError:
-        return False
-    return True
+        return ""

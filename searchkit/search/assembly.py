@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from searchkit.errors import ModelError, ModelMismatch
 from searchkit.index.index import Index
 from searchkit.models.device import Device
 from searchkit.protocols import Encoder, PairScorer, Retriever
-from searchkit.retrieve.bm25 import BM25Retriever, Engine, lexical_parts
+from searchkit.retrieve.bm25 import BM25Retriever, Engine, LexicalPart, lexical_parts
 from searchkit.search.choose import AUTO, choose, reranked_by
 from searchkit.search.lazy import Lazy
 from searchkit.search.pipeline import Pipeline
@@ -45,6 +46,7 @@ class Assembly:
     options: OpenOptions
     _encoders: dict[str, Encoder] = field(default_factory=dict)  # by fingerprint
     _dense: dict[str, DenseRetriever] = field(default_factory=dict)  # the last one, by encoder
+    _postings: list[LexicalPart] = field(default_factory=list)  # the last ones, and held for it
     _scorers: dict[tuple[str, str], PairScorer] = field(default_factory=dict)
 
     def stages(self, index: Index) -> Stages:
@@ -53,7 +55,7 @@ class Assembly:
         pipeline = reranked_by(options.pipeline or choose(index), options.reranker)
         reranker = pipeline.reranker
         retrievers: dict[str, Lazy[Retriever]] = {
-            "bm25": Lazy(lambda: _lexical(index, pipeline, options))
+            "bm25": Lazy(partial(self._lexical, index, pipeline))
         }
         for record in index.generation.encoders:
             retrievers[record["name"]] = Lazy(partial(self._retriever, index, record))
@@ -61,6 +63,10 @@ class Assembly:
         fingerprint = promoted.reranker_fingerprint if promoted else ""
         scorer = Lazy(lambda: self._scorer(reranker, fingerprint, index)) if reranker else None
         return Stages(pipeline, retrievers, scorer, index)
+
+    def _lexical(self, index: Index, pipeline: Pipeline) -> Retriever:
+        self._postings = lexical_parts(index)
+        return _lexical(index, self._postings, pipeline, self.options)
 
     def _retriever(self, index: Index, record: dict[str, Any]) -> Retriever:
         from searchkit.retrieve.dense import DenseRetriever, dense_parts
@@ -85,8 +91,9 @@ class Assembly:
         return self._scorers[key]
 
 
-def _lexical(index: Index, pipeline: Pipeline, options: OpenOptions) -> Retriever:
-    parts = lexical_parts(index)
+def _lexical(
+    index: Index, parts: Sequence[LexicalPart], pipeline: Pipeline, options: OpenOptions
+) -> Retriever:
     if options.lexical == "rank-bm25":
         from searchkit.retrieve.rank_bm25 import RankBM25Retriever
 
