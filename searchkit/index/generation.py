@@ -143,7 +143,14 @@ def commit(index: Path, generation: Generation) -> None:
     text = json.dumps(asdict(generation), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     disk.replace(path, text.encode())
     digest = hashlib.sha256(text.encode()).hexdigest()
-    disk.replace(index / CURRENT, f"{generation.number:06d} {digest}\n".encode())
+    line = f"{generation.number:06d} {digest}\n".encode()
+    try:
+        disk.replace(index / CURRENT, line)
+    except OSError as error:
+        if not exists(index) or (index / CURRENT).read_bytes() != line:
+            raise  # readers see what they saw
+        why = f"generation {generation.number} is there, but the disk did not confirm it"
+        raise StorageError(f"{index}: {why} ({error.strerror}). Check the disk.") from error
 
 
 def read(index: Path) -> Generation:
@@ -157,15 +164,18 @@ def hold_live(index: Path) -> tuple[Generation, BinaryIO]:
     """The live generation, kept from being collected while the file stays open."""
     for _ in range(_TRIES):
         number, digest = current(index)
-        held = hold(index, number, digest)
+        held = hold(index, number, digest, named_by=CURRENT)
         if held is not None:
             return held
         if current(index) == (number, digest):
-            raise DamagedIndex(path_of(index, number), "is missing", _REBUILD)
+            why = f"is missing, though {CURRENT} names it"
+            raise DamagedIndex(path_of(index, number), why, _REBUILD)
     raise StorageError(f"{index} is written faster than it can be opened. Try again.")
 
 
-def hold(index: Path, number: int, digest: str) -> tuple[Generation, BinaryIO] | None:
+def hold(
+    index: Path, number: int, digest: str, *, named_by: str = "the live generation"
+) -> tuple[Generation, BinaryIO] | None:
     """The generation of this number, kept like the live one; None where its file is gone.
 
     DamagedIndex where the file has not the SHA-256 of what was committed. What is read is what is
@@ -178,7 +188,8 @@ def hold(index: Path, number: int, digest: str) -> tuple[Generation, BinaryIO] |
     try:
         content = file.read()
         if hashlib.sha256(content).hexdigest() != digest:
-            raise DamagedIndex(path, "is not what was committed: its hash differs", _REBUILD)
+            why = f"is not what was committed: its hash differs from that in {named_by}"
+            raise DamagedIndex(path, why, _REBUILD)
         return parse(content, path), file
     except BaseException:
         file.close()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from searchkit.errors import FormatError
+from searchkit.index import generation as generations
 from searchkit.index import stamps
 from searchkit.index.crosscheck import check_segment, check_segments
 from searchkit.index.docs import DocStore
@@ -60,6 +62,7 @@ def faults(
     if full:
         for holder, what in _miscounts(where, watch("count")):
             yield where.fault(holder.folder, what)
+        yield from _snapshots(index, generation)
 
 
 def _miscounts(where: Where, progress: Progress) -> Iterator[tuple[Segment | Part, str]]:
@@ -71,6 +74,28 @@ def _miscounts(where: Where, progress: Progress) -> Iterator[tuple[Segment | Par
     holders += [part for segment in segments for part in segment.parts if part.kind == "tombstones"]
     if all(map(where.is_sound, holders)):
         yield from check_segments(where.index, where.generation)
+
+
+def _snapshots(index: Path, live: Generation) -> Iterator[Fault]:
+    """Damaged files that only older generations have, which were left to be searched."""
+    seen = {name for name, _ in live.files()}
+    for number, digest in live.snapshots.items():
+        path = generations.path_of(index, int(number))
+        try:
+            found = generations.hold(index, int(number), digest)
+        except FormatError as error:
+            yield Fault(str(path.relative_to(index)), error.why, 0)
+            continue
+        if found is None:
+            yield Fault(str(path.relative_to(index)), "is missing", 0)
+            continue
+        snapshot, held = found
+        with held:
+            stamps_of = (one for one in snapshot.files() if one[0] not in seen)
+            wrong = {name: stamps.damage(index / name, stamp) for name, stamp in stamps_of}
+            seen.update(wrong)
+            where = Where(index, snapshot, {name: what for name, what in wrong.items() if what})
+            yield from (where.fault(name, what) for name, what in where.wrong.items())
 
 
 @dataclass(frozen=True, slots=True)
