@@ -73,7 +73,10 @@ def write_ann(
         for start in range(0, part.n_vectors, _BATCH):
             index.add(_floats(part.vectors[start : start + _BATCH]))
             progress(min(start + _BATCH, part.n_vectors), part.n_vectors)
-    faiss.write_index(index, str(folder / FILE))
+    try:
+        faiss.write_index(index, str(folder / FILE))
+    except RuntimeError as error:  # FAISS knows no OSError
+        raise OSError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)

@@ -28,6 +28,10 @@ _CURES = {
 }
 
 
+# numpy says no number: it only counts what it could not write
+_SHORT = "a file was cut short. Free some space, or raise the limit of `ulimit -f`"
+
+
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
     """Turn what the disk refuses into a sentence; nothing was committed."""
@@ -35,7 +39,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         said = f"cannot be written ({error.strerror or error}). Check the disk, or choose another"
-        cure = _CURES.get(error.errno or 0, said)
+        cure = _CURES.get(error.errno or 0, said) if error.errno else _SHORT
         where = error.filename or path
         raise StorageError(f"{where}: {cure}. Nothing was committed.") from error
 

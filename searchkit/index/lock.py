@@ -25,18 +25,21 @@ def writing(
     """
     made = [folder for folder in (index, *index.parents) if not folder.exists()]
     with _locked(index, wait=wait, told=told) as file:
-        for folder in made:
-            disk.sync(folder.parent)  # or a power cut takes the new folder and what was committed
-        file.truncate(0)
-        name = Path(sys.argv[0]).name or "python"
-        file.write(f"{name}, process {os.getpid()}".encode())
-        file.flush()
         try:
+            for folder in made:
+                disk.sync(folder.parent)  # or a power cut takes it with what was committed
+            _sign(file)
             yield
         except BaseException:
             _unmake(index, made)
             raise
         file.truncate(0)
+
+
+def _sign(file: BinaryIO) -> None:
+    name = Path(sys.argv[0]).name or "python"
+    file.truncate(0)
+    os.write(file.fileno(), f"{name}, process {os.getpid()}".encode())
 
 
 def _locked(index: Path, *, wait: bool, told: Callable[[str], None]) -> BinaryIO:
