@@ -1,4 +1,5 @@
 import fcntl
+import shutil
 import signal
 import subprocess
 import sys
@@ -6,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from searchkit.errors import DamagedIndex, FormatError
+from searchkit.errors import DamagedIndex, FormatError, StorageError
 from searchkit.index.build import BuildConfig, build_index
 from searchkit.index.generation import CURRENT, current, path_of, read
 from searchkit.index.index import Index
-from searchkit.index.lock import hold, remove_unheld
+from searchkit.index.lock import hold, remove_unheld, writing
 from searchkit.types import Doc
 
 DOCS = [Doc("a", "Water masers", "in a disc"), Doc("b", "A title", "")]
@@ -32,6 +33,19 @@ try:
         print("mine", flush=True)
 except KeyboardInterrupt:
     print("interrupted")
+"""
+BUILD = """
+import sys
+from pathlib import Path
+from searchkit.errors import StorageError
+from searchkit.index.build import BuildConfig, build_index
+from searchkit.index.collect import CommitOptions
+from searchkit.types import Doc
+commit = CommitOptions(wait=True, told=lambda said: print(said, flush=True))
+try:
+    build_index(Path(sys.argv[1]), [Doc("z", "", "")], BuildConfig(commit=commit))
+except StorageError as error:
+    print(error)
 """
 
 
@@ -59,6 +73,26 @@ def test_a_second_writer_waits_where_it_is_told_to(index):
             assert f"is being written by -c, process {first.pid}: waiting for it." in said
             first.communicate("")
             assert second.communicate()[0] == "mine\n"
+
+
+def test_a_build_that_waited_replaces_no_index_unasked(index, tmp_path):
+    """The writer before it has built one while it waited."""
+    with started(HOLD, tmp_path / "new") as first:
+        first.stdout.readline()
+        with started(BUILD, tmp_path / "new") as second:
+            assert "waiting for it" in second.stdout.readline()
+            (index / "lock").unlink()
+            shutil.copytree(index, tmp_path / "new", dirs_exist_ok=True)
+            first.communicate("")
+            assert "Add --replace to build it anew" in second.communicate()[0]
+    with Index.open(tmp_path / "new") as found:
+        assert list(found) == DOCS
+
+
+def test_a_lock_that_leads_nowhere_is_a_sentence(tmp_path):
+    (tmp_path / "lock").symlink_to(tmp_path / "no" / "where")
+    with pytest.raises(StorageError, match="Is it a link to nowhere"), writing(tmp_path):
+        pass
 
 
 def test_ctrl_c_ends_the_wait(index):

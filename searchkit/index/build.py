@@ -61,6 +61,7 @@ def build_index(
     with disk.storage_errors(out):
         refuse_strangers(out, replace_index=config.replace)
         with writing(out, wait=config.commit.wait, told=config.commit.told), Drafts(out) as drafts:
+            refuse_strangers(out, replace_index=config.replace)  # another may have built meanwhile
             told = watch("read and invert")
             segments = write_segments(
                 drafts, docs, analyzer, size=config.segment_docs, progress=told, n_docs=n_docs

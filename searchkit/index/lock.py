@@ -13,6 +13,8 @@ from typing import BinaryIO
 from searchkit.errors import StorageError
 from searchkit.index import disk
 
+_TRIES = 100  # each means that another writer made the folder and took it away in between
+
 
 @contextmanager
 def writing(
@@ -63,12 +65,13 @@ def _locked(index: Path, *, wait: bool, told: Callable[[str], None]) -> BinaryIO
 
 
 def _opened(index: Path) -> BinaryIO:
-    while True:
+    for _ in range(_TRIES):
         index.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):  # a writer that failed has just taken the folder away
             file = (index / "lock").open("a+b")
             file.seek(0)
             return file
+    raise StorageError(f"{index / 'lock'}: it cannot be made. Is it a link to nowhere? Remove it.")
 
 
 def _is_taken(file: BinaryIO) -> bool:
