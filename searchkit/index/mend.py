@@ -13,15 +13,15 @@ from searchkit.analyze.analyzer import TextAnalyzer
 from searchkit.errors import SearchkitError
 from searchkit.index import disk
 from searchkit.index.build import Watch
-from searchkit.index.dense_parts import DenseChoice, ann_part, dense_parts
+from searchkit.index.dense_parts import ann_part, dense_parts
 from searchkit.index.docs import DocStore
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Part, Segment
 from searchkit.index.known import Known
+from searchkit.index.recorded import recorded_choice
 from searchkit.index.rederive import rederive_postings, rederive_tombstones
 from searchkit.index.salvage import unturned
 from searchkit.index.tombstones import ROWS, read_rows
-from searchkit.index.vectors import VectorConfig
 from searchkit.index.verify import Fault, Where
 from searchkit.protocols import Encoder
 from searchkit.types import Rows
@@ -115,8 +115,7 @@ class Mender:
         except SearchkitError as error:
             self._lose(part, f"and cannot be encoded again: {error}")
             return part
-        config = VectorConfig(passages=part.config["passages"], dtype=part.config["dtype"])
-        choice = DenseChoice(encoder, config, record["options"])
+        choice = recorded_choice(encoder, record)
 
         def make(drafts: Drafts) -> Part:
             number = self.where.generation.segments.index(segment)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from searchkit.errors import ModelError, ModelMismatch
 from searchkit.index.index import Index
+from searchkit.index.recorded import open_recorded
 from searchkit.models.device import Device
 from searchkit.protocols import Encoder, PairScorer, Retriever
 from searchkit.retrieve.bm25 import BM25Retriever, Engine, LexicalPart, lexical_parts
@@ -17,7 +18,6 @@ from searchkit.search.choose import AUTO, choose, reranked_by
 from searchkit.search.lazy import Lazy
 from searchkit.search.pipeline import Pipeline
 from searchkit.search.stages import Stages
-from searchkit.search.stored import stored_encoder
 
 if TYPE_CHECKING:
     from searchkit.retrieve.dense import DenseRetriever
@@ -73,7 +73,7 @@ class Assembly:
 
         name, fingerprint = record["name"], record["fingerprint"]
         if fingerprint not in self._encoders:
-            self._encoders[fingerprint] = stored_encoder(
+            self._encoders[fingerprint] = open_recorded(
                 index.path,
                 record,
                 device=self.options.device,

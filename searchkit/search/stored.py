@@ -1,39 +1,18 @@
-"""The encoders of an index, opened as they were when it was built."""
+"""The encoders of an index, opened as they were when it was built, with how they are stored."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from searchkit.errors import ModelMismatch
 from searchkit.index.dense_parts import DenseChoice
-from searchkit.index.vectors import VectorConfig
+from searchkit.index.recorded import open_recorded, recorded_choice
 from searchkit.models.device import Device
-from searchkit.models.encoder import EncoderOptions, open_encoder
-from searchkit.protocols import Encoder
-
-
-def stored_encoder(
-    index: Path, record: dict[str, Any], *, device: Device = "auto", trust_remote_code: bool = False
-) -> Encoder:
-    """The encoder of a generation's record; ModelMismatch where it has changed since."""
-    options = EncoderOptions.from_dict(record["options"])
-    options = replace(options, device=device, trust_remote_code=trust_remote_code)
-    encoder = open_encoder(record["name"], options=options)
-    if encoder.fingerprint != record["fingerprint"]:
-        raise ModelMismatch(
-            f"{index} was built with another {record['name']}: its weights, tokenizer or settings "
-            f"have changed. Bring the old model back, or drop its vectors: searchkit encoder drop "
-            f"{index} {record['name']}"
-        )
-    return encoder
 
 
 def stored_choice(
     index: Path, record: dict[str, Any], *, device: Device = "auto", trust_remote_code: bool = False
 ) -> DenseChoice:
-    """The same encoder with how its vectors are made and stored."""
-    encoder = stored_encoder(index, record, device=device, trust_remote_code=trust_remote_code)
-    config = VectorConfig(passages=record["passages"], dtype=record["dtype"])
-    return DenseChoice(encoder, config, record["options"])
+    """The encoder of a generation's record, ready to encode more documents for its index."""
+    encoder = open_recorded(index, record, device=device, trust_remote_code=trust_remote_code)
+    return recorded_choice(encoder, record)
