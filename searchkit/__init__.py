@@ -8,7 +8,7 @@ hits = searcher.search("vitamin D and bone", k=10)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -43,6 +43,7 @@ __all__ = [
     "add",
     "bench",
     "build",
+    "cite",
     "compare",
     "delete",
     "evaluate",
@@ -131,6 +132,13 @@ def open(  # noqa: A001 - searchkit.open reads as it should
 
     options = api.OpenOptions(reranker=reranker, device=device, generation=generation, as_of=as_of)
     return api.open_searcher(path, options=options)
+
+
+def cite(docs: Iterable[Doc], form: str = "bibtex") -> str:
+    """A bibliography of documents, such as `hit.doc` of hits: bibtex, ris or csl-json."""
+    from searchkit.corpus.scholar.cite import citations
+
+    return "".join(citations(docs, form))
 
 
 def read_queries(path: str | Path) -> list[Query]:

@@ -63,3 +63,52 @@ def test_the_repl_merges_until_told_otherwise(index):
     said = invoke("repl", index, stdin=":merge\nmaser\n:merge\nmaser\n")
     assert said.stdout.count("versions 2013") == 1
     assert "versions of a work are one hit." in said.stderr
+
+
+@pytest.mark.parametrize(("form", "name"), [("bibtex", "back.bib"), ("ris", "back.ris")])
+def test_hits_are_cited_so_that_they_can_be_indexed_again(index, tmp_path, form, name):
+    cited = invoke("search", index, "maser", "--cite", form)
+    assert "ms" in cited.stderr
+    (tmp_path / name).write_text(cited.stdout, encoding="utf-8")
+    options = ["--out", tmp_path / "x", "--lexical-only"]
+    assert invoke("index", tmp_path / name, *options).exit_code == 0
+    again = invoke("search", tmp_path / "x", "maser", "--json").stdout.splitlines()
+    first = invoke("search", index, "maser", "--json").stdout.splitlines()
+    assert [json.loads(one)["meta"] for one in again] == [json.loads(one)["meta"] for one in first]
+
+
+def test_a_merged_work_is_cited_once(index):
+    cited = invoke("search", index, "maser", "--merge-versions", "--cite", "csl-json").stdout
+    assert [item["id"] for item in json.loads(cited)] == ["pre", "dust"]
+
+
+def test_no_hits_are_an_empty_bibliography(index):
+    found = invoke("search", index, "zebra", "--cite", "csl-json")
+    assert found.stdout == "[]\n"
+    assert "No document matches" in found.stderr
+
+
+@pytest.mark.parametrize("flag", ["--json", "--explain"])
+def test_a_flag_that_a_bibliography_ignores_is_refused(index, flag):
+    assert f"{flag} has no effect" in refused("search", index, "maser", "--cite", "ris", flag)
+
+
+def test_an_index_is_exported_as_a_bibliography_as_far_as_it_passes(index, tmp_path):
+    made = invoke("export", index, "--format", "bibtex", "--where", "year > 2005")
+    assert made.stdout.startswith("@article{pub,")
+    assert made.stdout.count("@") == 2
+    assert made.stderr == "2 of 3 documents pass.\n"
+    invoke("export", index, "--format", "csl-json", "--out", tmp_path / "all.json")
+    assert len(json.loads((tmp_path / "all.json").read_text("utf-8"))) == 3
+    lines = invoke("export", index, "--where", "year > 2005").stdout.splitlines()
+    assert [json.loads(line)["_id"] for line in lines] == ["pub", "pre"]
+
+
+def test_the_repl_writes_its_hits(index, tmp_path):
+    path = tmp_path / "hits.ris"
+    said = invoke("repl", index, stdin=f":cite\nmaser\n:cite ris {path}\n:cite mla\n:cite\n")
+    assert "nothing was searched yet" in said.stderr
+    assert f"{path}: 3 references." in said.stderr
+    assert path.read_text("utf-8").count("ER  - ") == 3
+    assert "there is no citation format 'mla'" in said.stderr
+    assert "@book{dust," in said.stdout

@@ -15,7 +15,7 @@ from searchkit.corpus.estimate import estimate
 from searchkit.corpus.read import ReadLedger, ReadOptions, read_docs
 from searchkit.corpus.scholar.fields import arxiv_id_of, doi_of, year_of
 from searchkit.corpus.scholar.json_values import read_values
-from searchkit.corpus.scholar.names import family_first
+from searchkit.corpus.scholar.names import family_first, split_people
 from searchkit.errors import CorpusError
 
 
@@ -427,6 +427,21 @@ def test_a_year_is_the_first_in_a_text():
 )
 def test_a_name_begins_with_its_family(name, ours):
     assert family_first(name) == ours
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (r"\'A Wenzel and \'Alvarez, J. AND {Rings and Dust}", 3),
+        ("Sand, A.\n and\tB", 2),
+        ("and and A", 2),
+        ("", 0),
+    ],
+)
+def test_names_stand_between_ands(text, names):
+    found = split_people(text)
+    assert len(found) == names
+    assert all(name in text for name in found)
 
 
 PIECES = [

@@ -22,6 +22,12 @@ def test_the_files_of_the_sample_are_read():
     assert queries[0].text
 
 
+def test_hits_become_a_bibliography():
+    docs = [searchkit.Doc("a", "T", "x", {"year": 2013}), searchkit.Doc("b", "U", "y")]
+    assert searchkit.cite(docs).startswith("@misc{a,\n  title = {{T}},\n  year = {2013},")
+    assert searchkit.cite(docs, "ris").count("ER  - ") == 2
+
+
 def test_a_run_is_read_and_measured(tmp_path):
     path = tmp_path / "good.run"
     path.write_text("q Q0 right 1 2.0 me\nq Q0 wrong 2 1.0 me\nr Q0 right 1 1.0 me\n")

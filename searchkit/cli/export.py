@@ -4,50 +4,83 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO, TypeAlias
 
 import typer
 
-from searchkit.cli.options import AsOf, Generation, IndexPath
+from searchkit.cli.options import AsOf, Generation, IndexPath, as_text
 from searchkit.errors import StorageError
 
 if TYPE_CHECKING:
     from searchkit.index.index import Index
     from searchkit.types import Doc
 
+ExportFormat: TypeAlias = Literal["jsonl", "bibtex", "ris", "csl-json"]
 _FIELDS = {"id": "_id", "title": "title", "text": "text"}  # our name -> column
 
 
 def export(
     index: IndexPath,
+    *,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="JSONL to write; default: stdout.")
+        Path | None, typer.Option(metavar="FILE", help="File to write; default: stdout.")
+    ] = None,
+    format: Annotated[  # noqa: A002 - the name of the flag
+        ExportFormat, typer.Option(help="The corpus as JSONL, or a bibliography of it.")
+    ] = "jsonl",
+    where: Annotated[
+        str | None, typer.Option(metavar="FILTER", callback=as_text, help="Write only what passes.")
     ] = None,
     generation: Generation = None,
     as_of: AsOf = None,
 ) -> None:
-    """Write the documents of INDEX as JSONL.
+    """Write the documents of INDEX as JSONL or as a bibliography.
 
-    They come in order, and `index` builds the same index from them.
+    They come in order, and `index` builds the same index from all of them as JSONL.
 
     \b
     Example:
       searchkit export indexes/papers --out papers.jsonl
+      searchkit export indexes/papers --format bibtex --where "year >= 2015" --out recent.bib
     """
-    from searchkit.cli.lines import as_json
-    from searchkit.cli.screen import say
+    from searchkit.cli.cite import write_citations
     from searchkit.index.index import Index
     from searchkit.index.snapshots import chosen
 
     number = chosen(index, generation, as_of)
-    with Index.open(index, number=number) as opened, _sink(out) as file:
-        columns = columns_of(opened)
-        n_infinite = 0
-        for doc in opened:
+    with Index.open(index, number=number) as opened:
+        docs = _passing(opened, where)
+        if format == "jsonl":
+            _write_jsonl(docs, columns_of(opened), out)
+        else:
+            write_citations(docs, format, out)
+
+
+def _passing(index: Index, where: str | None) -> Iterable[Doc]:
+    """The documents that a filter lets pass, in their order."""
+    from searchkit.cli.screen import say
+    from searchkit.retrieve.filters import parse
+
+    if where is None:
+        return index
+    mask = parse(where).mask(index.table)
+    if index.alive is not None:
+        mask &= index.alive
+    say(f"{int(mask.sum()):,} of {len(index):,} documents pass.")
+    return (index[row] for row in mask.nonzero()[0].tolist())
+
+
+def _write_jsonl(docs: Iterable[Doc], columns: dict[str, str], out: Path | None) -> None:
+    from searchkit.cli.lines import as_json
+    from searchkit.cli.screen import say
+
+    n_infinite = 0
+    with sink(out) as file:
+        for doc in docs:
             record = doc_record(doc, columns)
             n_infinite += sum(
                 isinstance(v, float) and not math.isfinite(v) for v in record.values()
@@ -76,7 +109,7 @@ def doc_record(doc: Doc, columns: dict[str, str]) -> dict[str, Any]:
 
 
 @contextmanager
-def _sink(out: Path | None) -> Iterator[TextIO]:
+def sink(out: Path | None) -> Iterator[TextIO]:
     """Standard output, or a file that is there whole or not at all."""
     from searchkit.corpus.atomic import replaced
 

@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {  # name -> (argument, what it does)
     "why-not": ("ID", "say where the last query lost a paper"),
     "like": ("N|ID", "search for papers like hit N, or like a document or file"),
     "open": ("N", "show all of hit N"),
+    "cite": ("FORMAT [FILE]", "write the hits as bibtex, ris or csl-json; alone: as bibtex"),
     "set": ("KEY=VALUE", "change a setting of the pipeline; alone: show them"),
     "reload": ("", "go over to what the index holds now"),
     "time": ("", "run the last query five times, show the median of every stage"),

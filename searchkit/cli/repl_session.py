@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from statistics import median
 
+from searchkit.cli.cite import write_citations
 from searchkit.cli.highlight import mark
 from searchkit.cli.hits import identity, marked, show_answer, times, what_ran
 from searchkit.cli.info import spell_pipeline
@@ -47,6 +49,7 @@ class Session:
             "why-not": self._why_not,
             "like": self._like,
             "open": self._open,
+            "cite": self._cite,
             "set": self._set,
             "reload": self._reload,
             "time": self._time,
@@ -151,6 +154,15 @@ class Session:
             self.out.write((f"{field}: ", FAINT), spelled)
         self.out.write()
         self.out.write(*marked(text))
+
+    def _cite(self, words: str) -> None:
+        if not self.hits:
+            raise QueryError(f":cite writes the hits of the last search, and {self._on_screen}.")
+        form, _, name = words.partition(" ")
+        path = Path(name.strip()) if name else None
+        write_citations((hit.doc for hit in self.hits), form or "bibtex", path)
+        if path is not None:
+            self.err.write(f"{path}: {len(self.hits)} references.")
 
     def _why_not(self, doc_id: str) -> None:
         if self._ask is None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from searchkit.cli.cite import Cite, refuse_beside_cite, write_citations
 from searchkit.cli.options import IndexPath, Json, MergeVersions, Protocol, check_protocol
 from searchkit.cli.search_flags import SearchFlags, with_search_flags
 from searchkit.errors import ConfigError
@@ -37,6 +38,7 @@ def search(  # noqa: PLR0913 - the flags of a command are its parameters
         bool, typer.Option("--explain", help="Show each hit's way through the stages.")
     ] = False,
     merge_versions: MergeVersions = False,
+    cite: Cite = None,
     protocol: Protocol = None,
     as_json: Json = False,
 ) -> None:
@@ -50,6 +52,7 @@ def search(  # noqa: PLR0913 - the flags of a command are its parameters
     """
     if (query is None) == (like is None):
         raise ConfigError("give a query or --like ID|FILE, one of the two.")
+    refuse_beside_cite(flags.written)
     check_protocol(protocol)
     if protocol is not None and merge_versions:
         why = "a protocol records documents, and versions are not merged where it is replayed"
@@ -62,7 +65,11 @@ def search(  # noqa: PLR0913 - the flags of a command are its parameters
         answer = ask(k, stage=flags.stage, where=flags.where, **how)
         if protocol is not None:
             _record(protocol, searcher, answer, doc or query or "", k=k, flags=flags)
-        _show(searcher, answer, query or "", explain=explain, as_json=as_json)
+        if as_json or cite is not None:
+            _write(answer, cite)
+        else:
+            _show(searcher, answer, query or "", explain=explain)
+        _foot(searcher, answer)
 
 
 def _paper(searcher: Searcher, like: str | None) -> Doc | None:
@@ -92,23 +99,31 @@ def _record(
         recorder.add_hits(Query("1", str(text)), answer.hits, left_out=left_out)
 
 
-def _show(searcher: Searcher, answer: Answer, query: str, *, explain: bool, as_json: bool) -> None:
+def _show(searcher: Searcher, answer: Answer, query: str, *, explain: bool) -> None:
+    from searchkit.cli.hits import show_answer
     from searchkit.cli.screen import Screen
 
-    if as_json:
-        from searchkit.cli.hits import no_hits
-        from searchkit.cli.lines import as_json as spell
-        from searchkit.cli.lines import hit_record
+    analyzer = searcher.index.analyzer
+    show_answer(Screen(), answer, query=query, analyzer=analyzer, explain=explain)
 
-        for hit in answer.hits:
-            typer.echo(spell(hit_record(hit)))
-        if not answer.hits:
-            Screen(stderr=True).write(no_hits(answer))
+
+def _write(answer: Answer, cite: str | None) -> None:
+    """The hits for a program: a bibliography, or one JSON object a line."""
+    from searchkit.cli.hits import no_hits
+    from searchkit.cli.lines import as_json, hit_record
+    from searchkit.cli.screen import say
+
+    if cite is not None:
+        write_citations((hit.doc for hit in answer.hits), cite)
     else:
-        from searchkit.cli.hits import show_answer
+        for hit in answer.hits:
+            typer.echo(as_json(hit_record(hit)))
+    if not answer.hits:
+        say(no_hits(answer))
 
-        analyzer = searcher.index.analyzer
-        show_answer(Screen(), answer, query=query, analyzer=analyzer, explain=explain)
+
+def _foot(searcher: Searcher, answer: Answer) -> None:
     from searchkit.cli.hits import show_footer
+    from searchkit.cli.screen import Screen
 
     show_footer(Screen(stderr=True), answer, searcher.stages)

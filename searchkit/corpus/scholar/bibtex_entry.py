@@ -57,6 +57,7 @@ def _name(fields: dict[str, str]) -> None:
     fields["venue"] = _taken(fields, _VENUES)
     fields["publisher"] = _taken(fields, _PUBLISHERS)
     fields["number"] = _taken(fields, ("number", "issue"))
+    fields["place"] = _taken(fields, ("address", "location"))
     fields["language"] = _taken(fields, ("language", "langid"))
     fields["year"] = fields.get("year") or fields.get("date", "")
     if pages := fields.get("pages"):

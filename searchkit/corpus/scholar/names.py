@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from searchkit.corpus.scholar.fields import joined
+
+_SIGNS = re.compile(r"(?<!\\)[{}]|(?<=\s)and(?=\s)", re.IGNORECASE)
 
 
 class Name(NamedTuple):
@@ -29,10 +32,18 @@ def family_first(name: str) -> str:
 
 
 def split_people(text: str) -> list[str]:
-    """The names between the ands of a BibTeX field."""
-    from bibtexparser.middlewares.names import split_multiple_persons_names
+    """The names between the ands of a BibTeX field; an and in braces belongs to a name.
 
-    return list(split_multiple_persons_names(text))
+    bibtexparser's own way loses the accent of a name that begins with one: `and \\'Alvarez`.
+    """
+    names, depth, begin = list[str](), 0, 0
+    for sign in _SIGNS.finditer(text):
+        if sign[0] in "{}":
+            depth = max(0, depth + (1 if sign[0] == "{" else -1))
+        elif depth == 0:
+            names.append(text[begin : sign.start()])
+            begin = sign.end()
+    return [name for one in (*names, text[begin:]) if (name := one.strip())]
 
 
 def spell(name: Name) -> str:

@@ -39,7 +39,6 @@ _OURS = {  # our name -> the tags that hold it, the first that does wins
     "number": ("IS",),
     "publisher": ("PB",),
     "place": ("CY",),
-    "serial": ("SN",),
     "language": ("LA",),
     "genre": ("M3",),
     "edition": ("ET",),
@@ -48,7 +47,7 @@ _OURS = {  # our name -> the tags that hold it, the first that does wins
     "date": ("DA",),
 }
 _LISTS = {"authors": ("AU", "A1"), "editors": ("ED", "A2")}
-_SPENT = {"TY", "ER", "ID", "SP", "EP", "KW", "UR"} | {
+_SPENT = {"TY", "ER", "ID", "SP", "EP", "KW", "UR", "SN"} | {
     tag for tags in (*_OURS.values(), *_LISTS.values()) for tag in tags
 }
 
@@ -153,8 +152,9 @@ def _place(meta: Fields, tags: dict[str, list[str]]) -> None:
     meta["url"] = rest[0] if rest else ""
     if rest[1:]:
         meta["more_urls"] = rest[1:]
-    serial = meta.pop("serial")
-    meta["isbn" if sum(map(str.isdigit, serial)) > 8 else "issn"] = serial
+    for serial in tags.get("SN", ()):
+        name = "isbn" if sum(map(str.isdigit, serial)) > 8 else "issn"
+        meta[name] = f"{meta[name]}; {serial}" if meta.get(name) else serial
 
 
 def _derived(row: Fields) -> str:
