@@ -89,5 +89,5 @@ def test_eight_readers_under_a_writer_see_only_whole_generations(tmp_path):
 
 @pytest.mark.soak
 def test_eight_readers_under_a_writer_for_long(tmp_path):
-    counts = readers_under_a_writer(tmp_path / "i", n_commits=1000)
-    sys.stdout.write(f"\n8 readers, 1,000 commits: {dict(counts)}, 0 half-visible states\n")
+    counts = readers_under_a_writer(tmp_path / "i", n_commits=400)
+    sys.stdout.write(f"\n8 readers, 400 commits: {dict(counts)}, 0 half-visible states\n")
