@@ -15,9 +15,10 @@ import searchkit
 from searchkit.analyze.analyzer import TextAnalyzer
 from searchkit.errors import DamagedIndex, FormatError, ModelError
 from searchkit.index.build import BuildConfig, build_index
-from searchkit.index.change import ChangeConfig, change_index
+from searchkit.index.change import ChangeConfig, change_index, delete_rows
+from searchkit.index.collect import CommitOptions
 from searchkit.index.dense_parts import DenseChoice
-from searchkit.index.generation import CURRENT, path_of, read
+from searchkit.index.generation import CURRENT, path_of, read, read_generation
 from searchkit.index.repair import repair
 from searchkit.index.salvage import unturned
 from searchkit.index.sorter import SYNC, UPDATE
@@ -222,6 +223,35 @@ def test_an_older_generation_serves_where_the_live_one_is_lost(tmp_path):
     done = repair(index)
     assert "generation 2 is lost" in done.how
     assert read(index) == live
+
+
+@pytest.fixture
+def with_snapshot(tmp_path):
+    """Two generations; the older one has tombstones of its own."""
+    build_index(tmp_path / "x", DOCS, BuildConfig())
+    for row in (5, 9):
+        gone, keep = np.array([row]), CommitOptions(keep=1)
+        delete_rows(tmp_path / "x", lambda opened, gone=gone: gone, commit=keep)
+    return tmp_path / "x"
+
+
+def test_a_turned_bit_of_a_snapshot_is_turned_back(with_snapshot):
+    turn(path_of(with_snapshot, 2), at=99)
+    [fault] = verify(with_snapshot, full=True).faults
+    assert fault.file == "generations/000002.json"
+    assert repair(with_snapshot).mended[0].how == "one bit was turned, and is turned back"
+    assert verify(with_snapshot, full=True).is_sound
+    assert read(with_snapshot).snapshots.keys() == {"2"}
+
+
+def test_a_snapshot_that_cannot_be_mended_is_let_go(with_snapshot):
+    older = read_generation(path_of(with_snapshot, 2))
+    turn(with_snapshot / older.segments[0].part("tombstones").folder / "dfs.npy")
+    assert verify(with_snapshot, full=True).faults[0].file.startswith("parts/tombstones/")
+    assert repair(with_snapshot, dry_run=True).mended == repair(with_snapshot).mended
+    assert verify(with_snapshot, full=True).is_sound
+    assert read(with_snapshot).snapshots == {}
+    assert read(with_snapshot).n_docs == 58
 
 
 def test_nothing_is_made_where_there_is_no_index(tmp_path):

@@ -35,7 +35,7 @@ _OTHER = {  # why a part does not come out byte for byte
     "ann": "a graph is linked in the order in which threads come",
     "tombstones": "they count the terms of other postings",
 }
-_TURNED = "one bit was turned, and is turned back"
+TURNED = "one bit was turned, and is turned back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,7 @@ class Mender:
                 draft = self._drafts.folder("file") / Path(file).name
                 disk.write(draft, content)
                 disk.move(draft, self.where.index / file)
-            self.mended.append(Mended(file, self.where.wrong[file], _TURNED))
+            self.mended.append(Mended(file, self.where.wrong[file], TURNED))
         return True
 
 

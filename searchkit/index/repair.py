@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,10 +16,12 @@ from searchkit.index.drafts import Drafts
 from searchkit.index.extend import uses
 from searchkit.index.generation import Generation, Segment
 from searchkit.index.lock import writing
-from searchkit.index.mend import Mended, Mender, Opener, without
+from searchkit.index.mend import TURNED, Mended, Mender, Opener, without
 from searchkit.index.recorded import open_recorded
-from searchkit.index.salvage import salvage
-from searchkit.index.verify import Fault, Where
+from searchkit.index.salvage import salvage, unturned
+from searchkit.index.verify import Fault, Where, snapshot_faults
+
+_LET_GO = "its snapshot is let go"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,11 @@ def repair(
         draft = replace(live, segments=tuple(map(mender.mend, live.segments)))
         if forget_lost:
             draft = _without_losses(index, draft, mender)
+        mender.mended += (older := list(_snapshots(index, draft)))
         fresh = live
-        if draft != live:
-            fresh = publish(index, replace(draft, versions=versions()), keep=commit.keep)
+        if draft != live or any(one.how == _LET_GO for one in older):
+            draft = replace(draft, versions=versions())
+            fresh = publish(index, draft, keep=commit.keep, instead=True)
             drafts.clear_shards()
     if forget_lost or not mender.losses:
         stamps.check(index, fresh)
@@ -87,11 +91,31 @@ def _plan(index: Path, opener: Opener, watch: Watch) -> Repair:
         mender = Mender(_damaged(index, live, watch), None, opener=opener, watch=watch)
         for segment in live.segments:
             mender.mend(segment)
+        mender.mended += _snapshots(index, live, dry_run=True)
     return Repair(live, tuple(mender.mended), _faults(mender), found.how)
 
 
 def _damaged(index: Path, live: Generation, watch: Watch) -> Where:
     return Where(index, live, dict(stamps.faults(index, live, full=True, progress=watch("hash"))))
+
+
+def _snapshots(index: Path, draft: Generation, *, dry_run: bool = False) -> Iterator[Mended]:
+    """A snapshot has what it shares with the live generation; what only it has is not made again.
+
+    Its file is put right by its hash, or goes, so that the next commit names it no more.
+    """
+    for number, digest in draft.snapshots.items():
+        path = generations.path_of(index, int(number))
+        wrong = snapshot_faults(index, draft, number)
+        whole = unturned(path.read_bytes(), digest) if wrong and path.is_file() else None
+        if wrong and whole is not None:
+            if not dry_run:
+                disk.replace(path, whole)
+            yield Mended(wrong[0].file, wrong[0].wrong, TURNED)
+        elif wrong:
+            if not dry_run:
+                path.unlink(missing_ok=True)
+            yield from (Mended(fault.file, fault.wrong, _LET_GO) for fault in wrong)
 
 
 def _faults(mender: Mender) -> tuple[Fault, ...]:

@@ -77,25 +77,27 @@ def _miscounts(where: Where, progress: Progress) -> Iterator[tuple[Segment | Par
 
 
 def _snapshots(index: Path, live: Generation) -> Iterator[Fault]:
-    """Damaged files that only older generations have, which were left to be searched."""
-    seen = {name for name, _ in live.files()}
-    for number, digest in live.snapshots.items():
-        path = generations.path_of(index, int(number))
-        try:
-            found = generations.hold(index, int(number), digest)
-        except FormatError as error:
-            yield Fault(str(path.relative_to(index)), error.why, 0)
-            continue
-        if found is None:
-            yield Fault(str(path.relative_to(index)), "is missing", 0)
-            continue
-        snapshot, held = found
-        with held:
-            stamps_of = (one for one in snapshot.files() if one[0] not in seen)
-            wrong = {name: stamps.damage(index / name, stamp) for name, stamp in stamps_of}
-            seen.update(wrong)
-            where = Where(index, snapshot, {name: what for name, what in wrong.items() if what})
-            yield from (where.fault(name, what) for name, what in where.wrong.items())
+    for number in live.snapshots:
+        yield from snapshot_faults(index, live, number)
+
+
+def snapshot_faults(index: Path, live: Generation, number: str) -> list[Fault]:
+    """Damaged files of an older generation that was left to be searched, beside those of `live`."""
+    path = generations.path_of(index, int(number))
+    name = str(path.relative_to(index))
+    try:
+        found = generations.hold(index, int(number), live.snapshots[number])
+    except FormatError as error:
+        return [Fault(name, error.why, 0)]
+    if found is None:
+        return [Fault(name, "is missing", 0)]
+    snapshot, held = found
+    with held:
+        seen = dict(live.files())
+        own = ((file, stamp) for file, stamp in snapshot.files() if file not in seen)
+        damages = {file: stamps.damage(index / file, stamp) for file, stamp in own}
+        where = Where(index, snapshot, {file: what for file, what in damages.items() if what})
+        return [where.fault(file, what) for file, what in where.wrong.items()]
 
 
 @dataclass(frozen=True, slots=True)
