@@ -17,6 +17,7 @@ from searchkit.index.compact import compact
 from searchkit.index.dense_parts import DenseChoice
 from searchkit.index.extend import add_encoder, drop_encoder
 from searchkit.index.index import Index
+from searchkit.index.reanalyse import reanalyse
 from searchkit.index.snapshots import list_snapshots
 from searchkit.index.sorter import ADD, SYNC, UPDATE
 from searchkit.index.switch import switch_pipeline, unchanged
@@ -77,6 +78,10 @@ COMMITS = {
     "encoder drop": (
         lambda index: [old(index), encode(index)],
         lambda index: drop_encoder(index, HashEncoder(8).name),
+    ),
+    "reanalyse": (
+        lambda index: [old(index), delete(index)],
+        lambda index: reanalyse(index, "plain"),
     ),
     "promote": (old, promote),
 }
