@@ -24,20 +24,35 @@ class TermTable:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def find(self, terms: Sequence[str]) -> NDArray[np.int64]:
-        """Id of each term, -1 where the segment does not hold it: (len(terms),) int64."""
-        wanted = prefixes_of(terms)
-        first = np.searchsorted(self.prefixes, wanted, "left")
-        last = np.searchsorted(self.prefixes, wanted, "right")
-        found = [
-            self._within(term, int(low), int(high))
-            for term, low, high in zip(terms, first, last, strict=True)
-        ]
-        return np.array(found, np.int64)
+    def find(
+        self, terms: Sequence[str], *, prefixes: NDArray[np.uint64] | None = None
+    ) -> NDArray[np.int64]:
+        """Id of each term, -1 where the segment does not hold it: (len(terms),) int64.
 
-    def _within(self, term: str, low: int, high: int) -> int:
-        at = bisect_left(_Window(self.texts), term.encode(), low, high)
-        return at if at < high and self.texts[at].as_py() == term else -1
+        prefixes: what `prefixes_of` says of the terms, where many tables are asked for them.
+        """
+        found = np.full(len(terms), -1, np.int64)
+        if not len(self) or not len(terms):
+            return found
+        wanted = prefixes_of(terms) if prefixes is None else prefixes
+        at = np.minimum(np.searchsorted(self.prefixes, wanted), len(self) - 1)
+        starts = np.frombuffer(self.texts.buffers()[1], np.int64)[self.texts.offset :]
+        sizes = (starts[at + 1] - starts[at]).tolist()
+        for n in np.flatnonzero(self.prefixes[at] == wanted).tolist():
+            spelled = terms[n].encode()
+            # up to 8 bytes, prefix and length are the whole term: a shorter one comes first
+            if len(spelled) <= 8 and sizes[n] >= len(spelled):
+                found[n] = at[n] if sizes[n] == len(spelled) else -1
+            else:
+                found[n] = self._within(spelled, int(at[n]), wanted[n])
+        return found
+
+    def _within(self, spelled: bytes, low: int, prefix: np.uint64) -> int:
+        """The id of a term among those of its prefix, of which the first is known."""
+        high = int(np.searchsorted(self.prefixes, prefix, "right"))
+        window = _Window(self.texts)
+        at = bisect_left(window, spelled, low, high)
+        return at if at < high and window[at] == spelled else -1
 
     @staticmethod
     def write(folder: Path, terms: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ from searchkit.analyze.analyzer import TextAnalyzer
 from searchkit.analyze.strings import large_strings
 from searchkit.index.index import Index
 from searchkit.index.postings import Postings
+from searchkit.index.terms import prefixes_of
 from searchkit.index.tombstones import Tombstones
 from searchkit.retrieve.bm25_formula import BM25Params, Collection, curve, idf, okapi_floor
 from searchkit.types import Mask, Match, Ranking, Rows, Scores
@@ -172,7 +173,8 @@ class BM25Retriever:
         return sum((part.counted() for part in self.parts), Collection(0, 0, 0))
 
     def _find(self, vocabulary: Sequence[str]) -> NDArray[np.int64]:
-        found = [part.postings.terms.find(vocabulary) for part in self.parts]
+        wanted = prefixes_of(vocabulary)
+        found = [part.postings.terms.find(vocabulary, prefixes=wanted) for part in self.parts]
         return np.array(found, np.int64).reshape(len(self.parts), len(vocabulary))
 
     def _dfs(self, found: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -274,24 +276,21 @@ class BM25Retriever:
         shape = (len(queries), k)
         scores, rows = np.empty(shape, np.float32), np.empty(shape, np.int64)
         found, bars = np.zeros(len(queries), np.int64), np.zeros(len(queries), np.float32)
-        asked = [table.asked(n, queries, k) for n, table in enumerate(self._tables)]
+        walks, least = self._tables.asked(queries, k)
         if allowed is None:
-            for _, sure in asked:
-                np.maximum(bars, sure, out=bars)
-        for part, table, (terms, _) in zip(self.parts, self._tables, asked, strict=True):
+            bars = least.astype(np.float32)
+        for part, walk, arrays in zip(self.parts, walks, self._tables.arrays, strict=True):
             mask = part.allowed(allowed)
             here = np.empty(0, np.bool_) if mask is None else np.ascontiguousarray(mask)
-            walk_all(*terms, *table.arrays, here, part.base, k, bars, scores, rows, found)
+            walk_all(*walk, *arrays, here, part.base, k, bars, scores, rows, found)
         return Ranking.top_each(rows, scores, found)
 
     @cached_property
-    def _tables(self) -> list[KernelTables]:
+    def _tables(self) -> KernelTables:
         from searchkit.retrieve.bm25_tables import KernelTables
 
-        return [
-            KernelTables(part.postings, q, self.params, alive=part.alive)
-            for part, q in zip(self.parts, self._qs, strict=True)
-        ]
+        found = zip(self.parts, self._qs, strict=True)
+        return KernelTables([(part.postings, q, part.alive) for part, q in found], self.params)
 
 
 def _threads() -> int:

@@ -17,6 +17,7 @@ from searchkit.types import Mask
 
 _TOP_RANKS = np.array([1, 10, 100, 1000, 10_000])
 _SLACK = 1e-6  # more than float32 rounds
+_ALL, _NOWHERE = np.empty(0, np.bool_), np.empty(0, np.int64)
 
 
 class Weighted(Protocol):
@@ -30,67 +31,96 @@ class Weighted(Protocol):
 
 
 class KernelTables:
-    """Tables of one segment for one choice of parameters; threads may share them."""
+    """Tables of all segments for one choice of parameters; threads may share them."""
 
     def __init__(
         self,
-        postings: Postings,
-        q: NDArray[np.float64],
+        segments: Sequence[tuple[Postings, NDArray[np.float64], Mask | None]],
         params: BM25Params,
-        *,
-        alive: Mask | None = None,
     ) -> None:
-        """q: (n_docs,) length norms; alive: rows that may be found, None where all may."""
-        self._postings = postings
-        self._alive = np.empty(0, np.bool_) if alive is None else alive
+        """Segments: postings, (n_docs,) length norms, rows that may be found (None: all may)."""
         shape = curve(params)
-        self.arrays: tuple[NDArray[Any], ...] = (
-            *(postings.rows, postings.counts, postings.title_counts, postings.overflow, q),
-            np.array([shape.floor, shape.gain, shape.p_by_q]),
-            np.array([params.title_weight, params.text_weight]),
-            *_packed(postings, q, params),
-        )
+        curves = np.array([shape.floor, shape.gain, shape.p_by_q])
+        fields = np.array([params.title_weight, params.text_weight])
+        self.arrays: list[tuple[NDArray[Any], ...]] = [
+            (*_counts(p), q, curves, fields, *_packed(p, q, params)) for p, q, _ in segments
+        ]
+        self._alive = [_ALL if alive is None else alive for _, _, alive in segments]
+        # terms of all segments, one segment after another
+        starts = [postings.starts for postings, _, _ in segments]
+        self._bases = np.cumsum([0, *(len(of) - 1 for of in starts)])[:-1]
+        self._firsts = np.concatenate([_NOWHERE, *(of[:-1] for of in starts)])
+        self._lasts = np.concatenate([_NOWHERE, *(of[1:] for of in starts)])
         # threads may fill one place twice, with the same numbers
-        self._tops = np.full((len(postings.terms), len(_TOP_RANKS)), np.nan)
+        self._tops = np.full((len(self._firsts), len(_TOP_RANKS)), np.nan)
 
     def asked(
-        self, n: int, queries: Sequence[Weighted], k: int
-    ) -> tuple[tuple[NDArray[Any], ...], NDArray[np.float64]]:
-        """What `walk_all` takes of the queries, for segment n; a bound that k documents reach.
+        self, queries: Sequence[Weighted], k: int
+    ) -> tuple[list[tuple[NDArray[Any], ...]], NDArray[np.float64]]:
+        """What `walk_all` takes of the queries, for each segment; a score that k documents reach.
 
-        Where each query's terms start, their postings, weights and bounds. The bound,
+        Where each query's terms start, their postings, weights and bounds. The score,
         (n_queries,), holds where no document is masked.
         """
-        held = [query.ids[n] >= 0 for query in queries]
-        starts = np.cumsum([0, *(int(there.sum()) for there in held)], dtype=np.int64)
-        terms = np.concatenate([q.ids[n][there] for q, there in zip(queries, held, strict=True)])
-        weights = np.concatenate([q.weights[t] for q, t in zip(queries, held, strict=True)])
+        ids = np.concatenate([query.ids for query in queries], axis=1)  # (n_segments, n_terms)
+        weights = np.concatenate([query.weights for query in queries])
+        ends = np.cumsum([0, *(len(query.weights) for query in queries)])
+        held = ids >= 0
+        before = np.zeros((len(ids), len(weights) + 1), np.int64)
+        np.cumsum(held, axis=1, out=before[:, 1:])
+        terms = (ids + self._bases[:, None])[held]  # of one segment after another
         shares = self._top_shares(terms)
-        given = weights * _at_least(shares, k) * (1 - _SLACK)
-        sure = [given[a:b].max() if b > a else 0.0 for a, b in pairwise(starts.tolist())]
-        firsts, lasts = self._postings.starts[terms], self._postings.starts[terms + 1]
-        bounds = weights * shares[:, 0] * (1 + 1e-9)
-        return (starts, firsts, lasts, weights, bounds), np.array(sure)
+        weighing = np.broadcast_to(weights, held.shape)[held]
+        bounds = weighing * shares[:, 0] * (1 + 1e-9)
+        columns = (self._firsts[terms], self._lasts[terms], weighing, bounds)
+        cuts = [0, *np.cumsum(before[:, -1]).tolist()]
+        walks = [
+            (starts, *(column[a:b] for column in columns))
+            for starts, (a, b) in zip(
+                np.ascontiguousarray(before[:, ends]), pairwise(cuts), strict=True
+            )
+        ]
+        given = np.zeros((*held.shape, len(_TOP_RANKS)))
+        given[held] = shares
+        least = np.zeros(len(queries))
+        owners = np.repeat(np.arange(len(queries)), np.diff(ends))
+        np.maximum.at(least, owners, weights * _at_least(given, k) * (1 - _SLACK))
+        return walks, least
 
     def _top_shares(self, terms: NDArray[np.int64]) -> NDArray[np.float64]:
         """What the best posting of each term gives with weight 1, the 10th best, the 100th...
 
         (n_terms, 5), 0 where a term has fewer postings. Found once a term.
         """
-        known, starts = self._tops, self._postings.starts
-        for term in np.unique(terms[np.isnan(known[terms, -1])]).tolist():
+        for term in np.unique(terms[np.isnan(self._tops[terms, -1])]).tolist():
+            n = int(np.searchsorted(self._bases, term, "right")) - 1
             best = np.empty(len(_TOP_RANKS))
-            first, last = int(starts[term]), int(starts[term + 1])
-            tops(first, last, self._alive, _TOP_RANKS, best, *self.arrays)
-            known[term] = best
-        found: NDArray[np.float64] = known[terms]
+            place = int(self._firsts[term]), int(self._lasts[term])
+            tops(*place, self._alive[n], _TOP_RANKS, best, *self.arrays[n])
+            self._tops[term] = best
+        found: NDArray[np.float64] = self._tops[terms]
         return found
 
 
 def _at_least(shares: NDArray[np.float64], k: int) -> NDArray[np.float64]:
-    """What k documents or more get from each term alone: (n_terms,)."""
-    column = int(np.searchsorted(_TOP_RANKS, k))
-    return shares[:, column] if column < len(_TOP_RANKS) else np.zeros(len(shares))
+    """What k documents or more get from each term alone, those of all segments together: (n,).
+
+    shares: (n_segments, n, 5), so that a segment has 1 document at the first, 9 more at the next.
+    """
+    n_terms = shares.shape[1]
+    if not shares.size:
+        return np.zeros(n_terms)
+    flat = shares.transpose(1, 0, 2).reshape(n_terms, -1)
+    order = np.argsort(-flat, axis=1)
+    more = np.tile(np.diff(_TOP_RANKS, prepend=0), len(shares))
+    enough = np.cumsum(more[order], axis=1) >= k
+    at = order[np.arange(n_terms), np.argmax(enough, axis=1)]
+    best: NDArray[np.float64] = flat[np.arange(n_terms), at] * enough[:, -1]
+    return best
+
+
+def _counts(p: Postings) -> tuple[NDArray[Any], ...]:
+    return p.rows, p.counts, p.title_counts, p.overflow
 
 
 def _packed(
