@@ -186,6 +186,44 @@ def test_vectors_without_their_encoder_are_lost_and_leave_with_it(index):
     assert verify(index, full=True).is_sound
 
 
+def test_a_damaged_part_is_refused_with_the_command_that_mends_it(index):
+    turn(file_of(index, "ann", "index.faiss"))
+    assert "index.faiss: is damaged" in refused("info", index)
+    assert refused("search", index, "bone").endswith(f"Mend it: searchkit repair {index}")
+    assert invoke("repair", index).exit_code == 0
+    assert invoke("info", index).exit_code == 0
+
+
+def test_a_repair_that_is_interrupted_begins_again(index):
+    class Stop(Exception): ...
+
+    def watch(phase):
+        if "encode" in phase:
+            raise Stop
+        return lambda done, total: None
+
+    whole, live = every_byte(index), read(index)
+    for name in ("postings/rows.npy", "vectors/vectors.npy"):
+        turn(file_of(index, *name.split("/")), bits=3)
+    with pytest.raises(Stop):
+        repair(index, watch=watch)
+    assert read(index) == live
+    assert not (index / "drafts").exists()
+    assert len(repair(index).mended) == 1  # the postings were done
+    assert every_byte(index) == whole
+
+
+def test_readers_go_on_while_an_index_is_repaired(index):
+    with searchkit.open(index, reranker=None) as searcher:
+        before = searcher.rank(["star galaxy"], 20, stage="fused")
+        for name in ("postings/rows.npy", "vectors/vectors.npy"):
+            file_of(index, *name.split("/")).unlink()
+        repair(index)
+        assert searcher.rank(["star galaxy"], 20, stage="fused") == before
+        with searchkit.open(index, reranker=None) as again:
+            assert again.rank(["star galaxy"], 20, stage="fused") == before
+
+
 # -- the generation itself -----------------------------------------------------------------
 
 

@@ -17,7 +17,6 @@ from searchkit.protocols import Progress
 
 # A file that is changed twice within a tick of its clock has one time; FAT's ticks are the longest.
 _TICK_NS = 2 * 10**9
-_CURE = "Mend it with `searchkit repair`, or copy the file from a sound copy of the index."
 
 
 def _silent(done: int, total: int) -> None: ...
@@ -36,7 +35,7 @@ def check(index: Path, generation: Generation) -> None:
     Stamps of other generations stay as long as their files do.
     """
     known, stamps = _read(index), dict(generation.files())
-    marks = {n: _checked(index / n, stamp, known.get(n)) for n, stamp in stamps.items()}
+    marks = {n: _checked(index, n, stamp, known.get(n)) for n, stamp in stamps.items()}
     seen = {name: mark for name, mark in marks.items() if mark is not None}
     if seen != {name: mark for name, mark in known.items() if name in stamps}:
         others = (name for name in known if name not in stamps and (index / name).is_file())
@@ -78,14 +77,17 @@ def damage(path: Path, stamp: FileStamp) -> str | None:
     return None
 
 
-def _checked(path: Path, stamp: FileStamp, known: list[object] | None) -> list[object] | None:
+def _checked(
+    index: Path, name: str, stamp: FileStamp, known: list[object] | None
+) -> list[object] | None:
     """The mark of a sound file; None where the file is too young for one, or is being changed."""
+    path = index / name
     now, mark = time_ns(), _mark(path, stamp)
     if mark is not None and mark == known:
         return mark
     wrong = damage(path, stamp)
     if wrong:
-        raise DamagedIndex(path, wrong, _CURE)
+        raise DamagedIndex(path, wrong, f"Mend it: searchkit repair {index}")
     is_old = path.stat().st_mtime_ns < now - _TICK_NS
     return mark if is_old and mark == _mark(path, stamp) else None
 
