@@ -1,13 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from histories import History, check, dense
 
 from searchkit.errors import ConfigError
 from searchkit.index import generation as generations
-from searchkit.index.build import build_index
+from searchkit.index.build import BuildConfig, build_index
 from searchkit.index.change import ChangeConfig, change_index, delete_rows
+from searchkit.index.dense_parts import DenseChoice
 from searchkit.index.index import Index
 from searchkit.index.sorter import SYNC, UPDATE, Rule, same
+from searchkit.index.vectors import VectorConfig
+from searchkit.models.fakes import HashEncoder
+from searchkit.retrieve.dense import DenseRetriever, dense_parts
 from searchkit.types import Doc
 
 
@@ -140,3 +146,23 @@ def test_metadata_is_as_before_however_its_column_spells_it(fed, stored):
 )
 def test_metadata_that_differs_is_a_change(fed, stored):
     assert not same(Doc("a", "t", "x", fed), Doc("a", "t", "x", stored))
+
+
+def test_a_graph_finds_no_deleted_document_and_nearly_all_others(tmp_path):
+    encoder = HashEncoder(dim=16, max_tokens=16)
+    docs = [Doc(f"d{n}", "", f"w{n} w{n % 97} w{n % 89}") for n in range(2000)]
+    choice = DenseChoice(encoder, VectorConfig())
+    build_index(tmp_path / "index", docs, BuildConfig(dense=[choice], ann="hnsw"))
+    rows = np.arange(0, 2000, 4)
+    delete_rows(tmp_path / "index", lambda index: rows)
+    queries = [f"w{n} w{n % 97}" for n in range(40)]
+    with Index.open(tmp_path / "index") as index:
+        parts = dense_parts(index, encoder.name)
+        assert parts[0].ann is not None
+        found = DenseRetriever(encoder, parts).retrieve(queries, 10)
+        exact = DenseRetriever(encoder, [replace(parts[0], ann=None)]).retrieve(queries, 10)
+    for near, true in zip(found, exact, strict=True):
+        assert not np.isin(near.rows, rows).any()
+        assert len(near) == len(true) == 10
+    n_same = sum(len(set(a.rows) & set(b.rows)) for a, b in zip(found, exact, strict=True))
+    assert n_same >= 0.95 * 400
