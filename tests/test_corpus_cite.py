@@ -72,7 +72,7 @@ def read_back(tmp_path_factory, docs, form, name):
 
 
 @pytest.mark.parametrize(("form", "name"), [("bibtex", "back.bib"), ("ris", "back.ris")])
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(work=works())
 @example(work=Doc("a", r"$\Lambda$CDM at 5% & {H}_0", "", {"type": "book"}))
 @example(

@@ -7,30 +7,35 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from searchkit.corpus.rows import BadRow
 from searchkit.corpus.scholar.fields import joined
 
 if TYPE_CHECKING:
     from pylatexenc.latex2text import LatexNodes2Text
 
-# pylatexenc reads a character in 9 us, so it gets one character for each run of plain text: of an
-# abstract what is left is the few places that are LaTeX at all
+# pylatexenc takes 9 us a character, so it gets one character for each run of plain text and each
+# formula: of an abstract what is left is the few places that are LaTeX at all, often none
 _PIECES = re.compile(
-    r"(\\(?:begin|end)\s*\{[^{}]*\}|\\[a-zA-Z]+\*?\s*[^\s\\{}$~%]?|\\[^a-zA-Z]\s*[^\s\\{}$~%]?)"
-    r"|([^\\{}$~%`'<>&#_^?!,-]{2,})"
+    r"(?P<formula>(?<!\\)\$(?:[^$\\]|\\.)+\$)"
+    r"|\\(?P<sign>[%&#_$])"
+    r"|(?P<command>\\(?:begin|end)\s*\{[^{}]*\}|\\[a-zA-Z]+\*?\s*[^\s\\{}$~%&]?"
+    r"|\\[^a-zA-Z]\s*[^\s\\{}$~%&]?)"
+    r"|(?P<plain>[%&$]|[^\\{}$~`'?!-]{2,})",
+    re.DOTALL,
 )
 _PRIVATE = 0xF0000  # Supplementary Private Use Area-A: 65,534 characters that no text means
 _N_PRIVATE = 0xFFFD
 _MARKS = re.compile("[\U000f0000-\U000ffffd]")
-_TEX_SIGNS = re.compile(r"[\\{}$~]|--|``|''|[?!]`|<<|>>")
+_TEX_SIGNS = re.compile(r"[\\{}~]|--|``|''|[?!]`")
 _LINK = re.compile(r"\\href\s*\{[^{}]*\}")  # of which the words in the next group are kept
-_BARE_PERCENT = re.compile(r"(?<!\\)%")
+_LIGATURES = {"---": "—", "--": "–", "``": "“", "''": "”", "!`": "¡", "?`": "¿", "~": " "}
+_DRAWN = re.compile("|".join(map(re.escape, _LIGATURES)))
 
 _MACROS = {  # what the library leaves out or spells otherwise; "" leaves the group behind it alone
     "textbraceleft": "{",
     "textbraceright": "}",
     "textasciicircum": "^",
-    **dict.fromkeys(("textsuperscript", "textsubscript", "uppercase", "lowercase", "hbox"), ""),
+    **dict.fromkeys("textsuperscript textsubscript uppercase lowercase hbox mathrm".split(), ""),
+    **dict.fromkeys("em it bf tt rm sc sf sl itshape bfseries scshape ttfamily".split(), ""),
 }
 
 _SPECIALS = {
@@ -53,28 +58,28 @@ _FORMULA = re.compile(r"\$(?:[^$\\%]|\\.)+\$")
 def from_latex(text: str) -> str:
     """The text in one line of Unicode: accents composed, groups opened, formulas as they are.
 
-    BadRow for groups within groups without end.
+    A text whose commands cannot be read, such as a link without an address, stays as it is.
     """
     if not _TEX_SIGNS.search(text):
         return joined(text)
-    plain: list[str] = []
+    kept: list[str] = []
 
     def shorten(piece: re.Match[str]) -> str:
-        if piece[2] is None or len(plain) >= _N_PRIVATE:
+        if piece.lastgroup == "command" or len(kept) >= _N_PRIVATE:
             return piece[0]
-        plain.append(piece[2])
-        return chr(_PRIVATE + len(plain) - 1)
+        kept.append(piece[piece.lastgroup or 0])
+        return chr(_PRIVATE + len(kept) - 1)
 
-    text = _BARE_PERCENT.sub(r"\\%", _LINK.sub("", text))
-    shortened = _PIECES.sub(shorten, _MARKS.sub("\ufffd", text))
-    try:
-        read = _reader().latex_to_text(shortened, tolerant_parsing=True)
-    except RecursionError:
-        raise BadRow("malformed LaTeX", "braces stand within braces without end") from None
-    except (LookupError, ValueError, TypeError, AttributeError) as error:  # of one of its commands
-        why = f"a LaTeX command has not what belongs to it ({error}). Write it out or remove it"
-        raise BadRow("malformed LaTeX", why) from error
-    return joined(_MARKS.sub(lambda mark: plain[ord(mark[0]) - _PRIVATE], read))
+    shortened = _PIECES.sub(shorten, _MARKS.sub("\ufffd", _LINK.sub("", text)))
+    if "\\" not in shortened:
+        drawn = _DRAWN.sub(lambda sign: _LIGATURES[sign[0]], shortened)
+        read = drawn.replace("{", "").replace("}", "")
+    else:
+        try:
+            read = _reader().latex_to_text(shortened, tolerant_parsing=True)
+        except (LookupError, ValueError, TypeError, AttributeError, RecursionError):
+            return joined(text)  # what pylatexenc's commands raise where an argument is missing
+    return joined(_MARKS.sub(lambda mark: kept[ord(mark[0]) - _PRIVATE], read))
 
 
 @lru_cache(maxsize=1)
