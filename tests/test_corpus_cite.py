@@ -91,7 +91,7 @@ def test_latex_is_read_back(text):
 
 def test_an_entry_is_as_bibtex_wants_it():
     meta = {
-        "authors": ["Wenzel, Áda", "King, Otto, Jr", "Deep Sky Survey"],
+        "authors": ["Wenzel, Áda", "King, Otto, Jr", "Deep Sky Survey", "others"],
         "year": 2013,
         "venue": "Galaxy & Letters",
         "doi": "10.1234/gl_7",
@@ -103,7 +103,7 @@ def test_an_entry_is_as_bibtex_wants_it():
     [entry] = citations([Doc("10.1/(x) y", "The H_0 of $H_0$", "", meta)], "bibtex")
     assert entry == (
         "@article{10.1/-x-y,\n"
-        "  author = {Wenzel, Áda and King, Jr, Otto and {Deep Sky Survey}},\n"
+        "  author = {Wenzel, Áda and King, Jr, Otto and {Deep Sky Survey} and others},\n"
         "  title = {{The H\\_0 of $H_0$}},\n"
         "  year = {2013},\n"
         "  journal = {Galaxy \\& Letters},\n"

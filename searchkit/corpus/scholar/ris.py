@@ -92,8 +92,8 @@ def _records(lines: Iterator[bytes]) -> Iterator[tuple[int, Record]]:
         yield gathered.take(BadRow("malformed record", _OPEN))
 
 
-_OPEN = "the record has no end. Write ER  - behind its last line"
-_NO_BEGIN = "the line belongs to no record. Write TY  - and its type before the first tag"
+_OPEN = "the record has no end. Write ER, two blanks and a dash behind its last line"
+_NO_BEGIN = "the line belongs to no record. Write TY, two blanks, a dash and its type before it"
 
 
 def _parse(record: Record) -> Fields:
@@ -101,7 +101,7 @@ def _parse(record: Record) -> Fields:
         raise record.fault
     tags = _tags(record)
     if not tags.get("TY", [""])[0]:
-        raise BadRow("malformed record", "TY says no type. Write one, e.g. TY  - JOUR")
+        raise BadRow("malformed record", "TY says no type. Write one behind its dash, e.g. JOUR")
     meta: Fields = {
         name: first_text({t: _one(tags, t) for t in of}, of) for name, of in _OURS.items()
     }
