@@ -1,6 +1,7 @@
 """Bibliographies on the command line: indexed, merged, cited, exported."""
 
 import json
+import shutil
 
 import pytest
 from cli_sample import invoke, refused
@@ -51,6 +52,26 @@ def test_versions_are_one_hit_where_asked(index):
     assert (version["id"], version["meta"]["venue"]) == ("pub", "Galaxy Letters")
     shown = invoke("search", index, "maser", "--merge-versions").stdout
     assert "versions 2013 · Galaxy Letters · pub" in shown
+
+
+def test_a_deleted_version_is_not_shown(index, tmp_path):
+    shutil.copytree(index, tmp_path / "x")
+    deleted = invoke("delete", tmp_path / "x", "pub")
+    assert deleted.exit_code == 0, deleted.stderr
+    found = invoke("search", tmp_path / "x", "maser", "--merge-versions", "--json").stdout
+    assert ids(found) == ["pre", "dust"]
+    assert "versions" not in json.loads(found.splitlines()[0])
+
+
+def test_a_library_that_was_edited_is_synced(index, tmp_path):
+    shutil.copytree(index, tmp_path / "x")
+    edited = BIB.replace("Galaxy Letters", "Star Letters").replace("@book{dust", "@book{ring")
+    (tmp_path / "library.bib").write_text(edited, encoding="utf-8")
+    synced = invoke("sync", tmp_path / "x", tmp_path / "library.bib")
+    assert synced.exit_code == 0, synced.stderr
+    found = invoke("search", tmp_path / "x", "maser", "--where", "venue = 'Star Letters'", "--json")
+    assert ids(found.stdout) == ["pub"]
+    assert ids(invoke("search", tmp_path / "x", "dust", "--json").stdout) == ["ring"]
 
 
 def test_a_protocol_has_no_merged_versions(index, tmp_path):
