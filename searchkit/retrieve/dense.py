@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,10 @@ from searchkit.index.vectors import VectorPart, open_vectors
 from searchkit.protocols import Encoder
 from searchkit.retrieve.approximate import AnnScan
 from searchkit.retrieve.exact import best_per_doc, exact_scores
-from searchkit.retrieve.flat import FlatScan, Ids, Proposer
+from searchkit.retrieve.flat import BLOCK, FlatScan, Ids, Proposer
 from searchkit.types import Mask, Ranking, Rows, Scores, Vectors
+
+_Members: TypeAlias = dict[tuple[int, ...], tuple[list[VectorPart], VectorPart]]
 
 RESIDENT_BYTES = 1 << 30  # of float16 vectors kept as float32, so that no search converts them
 
@@ -83,7 +86,9 @@ class DenseRetriever:
 
         like: a retriever of the same encoder whose parts, where they are the same, are prepared.
         """
-        self.encoder, self._parts = encoder, list(parts)
+        self.encoder = encoder
+        self._members: _Members = like._members if like else {}
+        self._parts = self._joined(parts)
         device = str(device or getattr(encoder, "device", "cpu"))
         self._proposers: dict[int, Proposer] = {}  # by the part's vectors, which it holds
         for part in self._parts:
@@ -91,6 +96,26 @@ class DenseRetriever:
             known = like.proposer(part) if like else None
             made = known or _proposer(part, device, resident=resident_bytes >= 0)
             self._proposers[id(part.vectors)] = made
+
+    def _joined(self, parts: Sequence[DensePart]) -> list[DensePart]:
+        """Small neighbours as one part, so that many segments are scanned as fast as one."""
+        known, self._members, found = self._members, {}, []
+        for group in _groups(parts):
+            if len(group) == 1:
+                found.append(group[0])
+                continue
+            key = tuple(id(part.vectors) for part in group)  # alive as long as they stand here
+            held = known.get(key) or ([part.vectors for part in group], joined(group))
+            self._members[key] = held
+            found.append(
+                DensePart(
+                    base=group[0].base,
+                    n_docs=sum(part.n_docs for part in group),
+                    vectors=held[1],
+                    alive=_all_alive(group),
+                )
+            )
+        return found
 
     def proposer(self, part: DensePart) -> Proposer | None:
         """What searches these vectors here; None where it is not among the parts."""
@@ -132,6 +157,47 @@ class DenseRetriever:
         if np.isnan(scores).any():
             raise ValueError(f"rows beyond the {sum(part.n_docs for part in self._parts)} indexed")
         return scores
+
+
+def _groups(parts: Sequence[DensePart]) -> Iterator[list[DensePart]]:
+    """Neighbours without an ANN that together are scanned at once; all others alone."""
+    group: list[DensePart] = []
+    for part in parts:
+        size = sum(one.vectors.n_vectors for one in group) + part.vectors.n_vectors
+        if group and (part.ann or group[-1].ann or size > BLOCK or not _alike(group[-1], part)):
+            yield group
+            group = []
+        group.append(part)
+    if group:
+        yield group
+
+
+def _alike(one: DensePart, other: DensePart) -> bool:
+    held, more = one.vectors, other.vectors
+    return held.vectors.dtype == more.vectors.dtype and (held.starts is None) == (
+        more.starts is None
+    )
+
+
+def joined(parts: Sequence[DensePart]) -> VectorPart:
+    """The vectors of neighbours as those of one segment, in memory."""
+    held = [part.vectors for part in parts]
+    starts = None
+    if all(one.starts is not None for one in held):
+        counts = [np.diff(one.starts) for one in held if one.starts is not None]
+        starts = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
+    return VectorPart(
+        np.concatenate([one.vectors for one in held]),
+        starts,
+        np.concatenate([one.beyond for one in held]),
+    )
+
+
+def _all_alive(parts: Sequence[DensePart]) -> Mask | None:
+    if all(part.alive is None for part in parts):
+        return None
+    masks = (np.ones(p.n_docs, np.bool_) if p.alive is None else p.alive for p in parts)
+    return np.concatenate([*masks])
 
 
 def _score(
