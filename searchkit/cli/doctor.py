@@ -139,11 +139,13 @@ def _exact_search() -> Finding:
 
 def _kernel() -> Finding:
     try:
-        from searchkit.retrieve import bm25_kernel
+        from searchkit.retrieve import bm25_segments_kernel
     except (ImportError, OSError, RuntimeError) as error:
         cure = "install a numba that matches numpy; BM25 works without it, more slowly."
         return Finding("bm25 kernel", False, f"does not load ({error}).", cure)
-    return Finding("bm25 kernel", True, f"{bm25_kernel.__name__.rpartition('.')[2]} loads.")
+    return Finding(
+        "bm25 kernel", True, f"{bm25_segments_kernel.__name__.rpartition('.')[2]} loads."
+    )
 
 
 def _default_encoder() -> Finding:

@@ -33,7 +33,7 @@ class Loading:
             self.word = "loading the models ..."
             stages.load(stages.default)
             self.word = "loading the bm25 kernel ..."
-            from searchkit.retrieve import bm25_kernel  # noqa: F401 - importing compiles it
+            from searchkit.retrieve import bm25_segments_kernel  # noqa: F401 - importing compiles it
         except (SearchkitError, OSError, ImportError) as error:
             self.word = sentence(error)
             return

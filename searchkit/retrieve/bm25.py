@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,10 +25,10 @@ from searchkit.retrieve.bm25_formula import BM25Params, Collection, curve, idf, 
 from searchkit.types import Mask, Match, Ranking, Rows, Scores
 
 if TYPE_CHECKING:
-    from searchkit.retrieve.bm25_tables import KernelTables
+    from searchkit.retrieve.bm25_tables import KernelTables, TermTables
 
 Engine = Literal["auto", "numpy", "kernel"]
-_KERNEL = "searchkit.retrieve.bm25_kernel"
+_KERNEL = "searchkit.retrieve.bm25_segments_kernel"
 _TOGETHER = 128  # queries that one thread answers at a time, at least
 _KERNEL_PAYS = 20_000_000  # queries x documents from which compiling or loading it is worth it
 
@@ -129,8 +129,7 @@ class BM25Retriever:
     def weigh(self, queries: Sequence[str]) -> list[WeightedTerms]:
         """Analyse the queries together and look their terms up once."""
         starts, ids, vocabulary = self.analyzer.runs(large_strings(queries))
-        found = self._find(vocabulary)
-        dfs = self._dfs(found)
+        found, dfs = self._find(vocabulary)
         idfs = np.array([self._idf(int(df)) for df in dfs], np.float64)
         query_of = np.repeat(np.arange(len(queries)), np.diff(starts))
         pairs = (query_of << 32) | ids
@@ -172,17 +171,17 @@ class BM25Retriever:
     def collection(self) -> Collection:
         return sum((part.counted() for part in self.parts), Collection(0, 0, 0))
 
-    def _find(self, vocabulary: Sequence[str]) -> NDArray[np.int64]:
+    def _find(self, vocabulary: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ids in each segment, -1 where it has none; in how many documents each term is."""
+        if _KERNEL in sys.modules:
+            return self._terms.find(vocabulary)
         wanted = prefixes_of(vocabulary)
+        shape, dfs = (len(self.parts), len(vocabulary)), np.zeros(len(vocabulary), np.int64)
         found = [part.postings.terms.find(vocabulary, prefixes=wanted) for part in self.parts]
-        return np.array(found, np.int64).reshape(len(self.parts), len(vocabulary))
-
-    def _dfs(self, found: NDArray[np.int64]) -> NDArray[np.int64]:
-        dfs = np.zeros(found.shape[1], np.int64)
         for part, ids in zip(self.parts, found, strict=True):
             here = ids >= 0
             dfs[here] += part.dfs(ids[here])
-        return dfs
+        return np.array(found, np.int64).reshape(shape), dfs
 
     def _idf(self, df: int) -> float:
         if df == 0:
@@ -268,29 +267,25 @@ class BM25Retriever:
     def _by_kernel(
         self, queries: Sequence[WeightedTerms], k: int, allowed: Mask | None
     ) -> list[Ranking]:
-        from searchkit.retrieve import bm25_kernel
-
-        walk_all: Callable[..., None] = bm25_kernel.walk_all
-
+        masks = None
+        if allowed is not None:
+            masks = [mask for part in self.parts if (mask := part.allowed(allowed)) is not None]
         k = min(k, max(self.collection.n_docs, 1))
-        shape = (len(queries), k)
-        scores, rows = np.empty(shape, np.float32), np.empty(shape, np.int64)
-        found, bars = np.zeros(len(queries), np.int64), np.zeros(len(queries), np.float32)
-        walks, least = self._tables.asked(queries, k)
-        if allowed is None:
-            bars = least.astype(np.float32)
-        for part, walk, arrays in zip(self.parts, walks, self._tables.arrays, strict=True):
-            mask = part.allowed(allowed)
-            here = np.empty(0, np.bool_) if mask is None else np.ascontiguousarray(mask)
-            walk_all(*walk, *arrays, here, part.base, k, bars, scores, rows, found)
+        scores, rows, found = self._tables.walk(queries, k, masks)
         return Ranking.top_each(rows, scores, found)
 
     @cached_property
     def _tables(self) -> KernelTables:
         from searchkit.retrieve.bm25_tables import KernelTables
 
-        found = zip(self.parts, self._qs, strict=True)
-        return KernelTables([(part.postings, q, part.alive) for part, q in found], self.params)
+        mean = self.collection.mean_length(self.params)
+        return KernelTables(self.parts, self._qs, self.params, mean)
+
+    @cached_property
+    def _terms(self) -> TermTables:
+        from searchkit.retrieve.bm25_tables import TermTables
+
+        return TermTables(self.parts)
 
 
 def _threads() -> int:

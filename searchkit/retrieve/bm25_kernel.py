@@ -33,7 +33,7 @@ SLACK = 1.0 - 1e-9  # bounds are sums in another order than the scores
 
 
 @nb.njit("i8(f4[::1], i8[::1], i8, i8)", cache=True, nogil=True)
-def _shrink(scores, rows, found, k):
+def shrink(scores, rows, found, k):
     """Leave the k best, in their order, of which the first are better among equals."""
     if found <= k:
         return found
@@ -149,20 +149,21 @@ _QUERY = (I8[::1], I8[::1], F8[::1], F8[::1])
 _WALK = I8(
     *_QUERY,
     *PART,
-    *(nb.boolean[::1], I8, I8, F4, F4[::1], I8[::1], I8, F8[::1]),
+    *(nb.boolean[::1], I8, I8, F4[::1], I8[::1], F4[::1], I8[::1], I8, F8[::1]),
 )
 
 
 # firsts, lasts: (n_terms,) first posting of each query term, in query order, and one past its last
 # weights: (n_terms,) > 0; bounds: (n_terms,) no posting of the term gives more
 # allowed: (n_docs,) or empty; base: global row of the segment's first
-# bar: what the k-th score is above, whatever is found
+# bars: (1,) in and out: what the k-th score is above, whatever is found
+# most: (1,) in and out: how many terms may be looked up instead of walked, by what it cost so far
 # best, best_rows: (k + BUFFERED,) in and out: scores and global rows, those before by row
-# found: how many they hold, at most k; the result is how many they hold then
+# found: how many they hold, fewer than k + BUFFERED; the result is how many they hold then
 # sums: (WINDOW,) zeros, and zeros again on return
 @nb.njit(_WALK, cache=True, nogil=True)
 def walk(firsts, lasts, weights, bounds, rows, counts, title_counts, overflow, q, curve,
-         fields, packed, shares, allowed, base, k, bar, best, best_rows, found,
+         fields, packed, shares, allowed, base, k, bars, most, best, best_rows, found,
          sums):  # fmt: skip
     part = (rows, counts, title_counts, overflow, q, curve, fields, packed, shares)
     order, at = np.argsort(bounds), firsts.copy()  # cheap terms come first
@@ -170,9 +171,7 @@ def walk(firsts, lasts, weights, bounds, rows, counts, title_counts, overflow, q
     reach[1:] = np.cumsum(bounds[order])
     spread = (lasts - firsts) * (WINDOW / max(len(q), 1))  # postings a window
     places = np.empty(min(WINDOW, len(q)), np.uint16)
-    most_cheap, slip = len(firsts), (len(firsts) + 1) * EPSILON
-    if found == k:
-        bar = max(bar, best[:found].min())
+    most_cheap, slip, bar = min(most[0], len(firsts)), (len(firsts) + 1) * EPSILON, bars[0]
     for start in range(0, len(q), WINDOW):
         size, least, cheap = min(WINDOW, len(q) - start), bar * SLACK, 0
         if reach[len(firsts)] < least:
@@ -203,32 +202,8 @@ def walk(firsts, lasts, weights, bounds, rows, counts, title_counts, overflow, q
                 best[found], best_rows[found] = np.float32(total), base + row
                 found += 1
                 if found == len(best):
-                    found = _shrink(best, best_rows, found, k)
+                    found = shrink(best, best_rows, found, k)
                     bar = max(bar, best[:found].min())
         sums[:size] = 0.0
-    return _shrink(best, best_rows, found, k)
-
-
-# starts: (n_queries + 1,) where each query's terms begin in firsts, lasts, weights, bounds
-# best, best_rows: (n_queries, k); found: (n_queries,)
-_WALK_ALL = nb.void(
-    *(I8[::1], *_QUERY, *PART),
-    *(nb.boolean[::1], I8, I8, F4[::1], F4[:, ::1], I8[:, ::1], I8[::1]),
-)
-
-
-@nb.njit(_WALK_ALL, cache=True, nogil=True)
-def walk_all(starts, firsts, lasts, weights, bounds, rows, counts, title_counts, overflow, q,
-             curve, fields, packed, shares, allowed, base, k, bars, best,
-             best_rows, found):  # fmt: skip
-    sums = np.zeros(WINDOW)
-    scores, places = np.empty(k + BUFFERED, np.float32), np.empty(k + BUFFERED, np.int64)
-    for n in range(len(found)):
-        a, b, size = starts[n], starts[n + 1], found[n]
-        scores[:size], places[:size] = best[n, :size], best_rows[n, :size]
-        size = walk(
-            firsts[a:b], lasts[a:b], weights[a:b], bounds[a:b],
-            rows, counts, title_counts, overflow, q, curve, fields, packed, shares,
-            allowed, base, k, bars[n], scores, places, size, sums,
-        )  # fmt: skip
-        best[n, :size], best_rows[n, :size], found[n] = scores[:size], places[:size], size
+    bars[0], most[0] = bar, most_cheap
+    return found

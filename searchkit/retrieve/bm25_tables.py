@@ -1,9 +1,8 @@
-"""One segment as the kernel takes it: what a posting gives, bounds on every term."""
+"""Segments as the kernel takes them: their terms, and what their postings give."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -11,13 +10,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from searchkit.index.postings import Postings
+from searchkit.index.terms import prefixes_of
+from searchkit.index.tombstones import Tombstones
 from searchkit.retrieve.bm25_formula import BM25Params, curve
-from searchkit.retrieve.bm25_posting_kernel import CODE_BITS, MOST_PACKED, pack, tops
+from searchkit.retrieve.bm25_posting_kernel import CODE_BITS, MOST_PACKED, pack
+from searchkit.retrieve.bm25_segments_kernel import (
+    ALIVE,
+    ALLOWED,
+    BASE,
+    BYTES,
+    COUNTS,
+    FIRSTS,
+    GONE,
+    GONE_DFS,
+    LOOKED,
+    OFFSETS,
+    OVERFLOW,
+    PACKED,
+    PREFIXES,
+    ROWS,
+    SHARES,
+    STARTS,
+    TITLE_COUNTS,
+    TOPS,
+    WALKED,
+    Q,
+    look_up,
+    walk_queries,
+)
 from searchkit.types import Mask
 
-_TOP_RANKS = np.array([1, 10, 100, 1000, 10_000])
+# so that the ranks of many segments together come near to any k; 8 of them fill a cache line
+_TOP_RANKS = np.array([1, 5, 10, 20, 50, 100, 300, 1000])
 _SLACK = 1e-6  # more than float32 rounds
-_ALL, _NOWHERE = np.empty(0, np.bool_), np.empty(0, np.int64)
 
 
 class Weighted(Protocol):
@@ -30,134 +55,194 @@ class Weighted(Protocol):
     def ids(self) -> NDArray[np.int64]: ...  # (n_segments, n), -1 where a segment has none
 
 
+class Part(Protocol):
+    """One segment: its postings, the row of its first document, and what was deleted."""
+
+    @property
+    def base(self) -> int: ...
+    @property
+    def postings(self) -> Postings: ...
+    @property
+    def gone(self) -> Tombstones | None: ...
+    @property
+    def alive(self) -> Mask | None: ...
+
+
+class TermTables:
+    """The terms of all segments, to be looked up in one call; threads may share them."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._held: list[NDArray[Any]] = []  # whose addresses the kernel gets
+        rows = [
+            _row(self._held, _terms_of(part.postings)) | _row(self._held, _gone_of(part.gone))
+            for part in parts
+        ]
+        self._table = _table(rows, LOOKED)
+
+    def find(self, terms: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ids of the terms, (n_segments, n), -1 where there is none; their dfs in all, (n,)."""
+        ids = np.empty((len(self._table), len(terms)), np.int64)
+        dfs = np.empty(len(terms), np.int64)
+        spelled = [term.encode() for term in terms]
+        offsets = np.cumsum([0, *map(len, spelled)])
+        joined = np.frombuffer(bytearray(b"".join(spelled) or b"\0"), np.uint8)
+        look_up(self._table, prefixes_of(terms), offsets, joined, ids, dfs)
+        return ids, dfs
+
+
 class KernelTables:
-    """Tables of all segments for one choice of parameters; threads may share them."""
+    """The postings of all segments for one choice of parameters; threads may share them."""
 
     def __init__(
         self,
-        segments: Sequence[tuple[Postings, NDArray[np.float64], Mask | None]],
+        parts: Sequence[Part],
+        qs: Sequence[NDArray[np.float64]],
         params: BM25Params,
+        mean: float,
     ) -> None:
-        """Segments: postings, (n_docs,) length norms, rows that may be found (None: all may)."""
+        """qs: (n_docs,) length norms, by segment; mean: the mean length they were made with."""
         shape = curve(params)
-        curves = np.array([shape.floor, shape.gain, shape.p_by_q])
-        fields = np.array([params.title_weight, params.text_weight])
-        self.arrays: list[tuple[NDArray[Any], ...]] = [
-            (*_counts(p), q, curves, fields, *_packed(p, q, params)) for p, q, _ in segments
-        ]
-        self._alive = [_ALL if alive is None else alive for _, _, alive in segments]
-        # terms of all segments, one segment after another
-        starts = [postings.starts for postings, _, _ in segments]
-        self._bases = np.cumsum([0, *(len(of) - 1 for of in starts)])[:-1]
-        self._firsts = np.concatenate([_NOWHERE, *(of[:-1] for of in starts)])
-        self._lasts = np.concatenate([_NOWHERE, *(of[1:] for of in starts)])
-        # threads may fill one place twice, with the same numbers
-        self._tops = np.full((len(self._firsts), len(_TOP_RANKS)), np.nan)
+        self._curve = np.array([shape.floor, shape.gain, shape.p_by_q])
+        self._fields = np.array([params.title_weight, params.text_weight])
+        self._held: list[NDArray[Any]] = []  # whose addresses the kernel gets
+        rows, packing = [], _Packing(params, mean)
+        for part, q in zip(parts, qs, strict=True):
+            of = _row(self._held, _postings_of(part, q, packing))
+            rows.append(of | {ALLOWED: of[ALIVE], ALLOWED + 1: of[ALIVE + 1], BASE: part.base})
+        self._table = _table(rows, WALKED)
 
-    def asked(
-        self, queries: Sequence[Weighted], k: int
-    ) -> tuple[list[tuple[NDArray[Any], ...]], NDArray[np.float64]]:
-        """What `walk_all` takes of the queries, for each segment; a score that k documents reach.
+    def walk(
+        self, queries: Sequence[Weighted], k: int, allowed: Sequence[Mask] | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+        """Scores and rows of the k best of each query, (n, k), and how many there are, (n,).
 
-        Where each query's terms start, their postings, weights and bounds. The score,
-        (n_queries,), holds where no document is masked.
+        allowed: for each segment the rows that a filter lets through and that are alive.
         """
-        ids = np.concatenate([query.ids for query in queries], axis=1)  # (n_segments, n_terms)
+        ids = np.ascontiguousarray(np.concatenate([query.ids for query in queries], axis=1))
         weights = np.concatenate([query.weights for query in queries])
         ends = np.cumsum([0, *(len(query.weights) for query in queries)])
-        held = ids >= 0
-        before = np.zeros((len(ids), len(weights) + 1), np.int64)
-        np.cumsum(held, axis=1, out=before[:, 1:])
-        terms = (ids + self._bases[:, None])[held]  # of one segment after another
-        shares = self._top_shares(terms)
-        weighing = np.broadcast_to(weights, held.shape)[held]
-        bounds = weighing * shares[:, 0] * (1 + 1e-9)
-        columns = (self._firsts[terms], self._lasts[terms], weighing, bounds)
-        cuts = [0, *np.cumsum(before[:, -1]).tolist()]
-        walks = [
-            (starts, *(column[a:b] for column in columns))
-            for starts, (a, b) in zip(
-                np.ascontiguousarray(before[:, ends]), pairwise(cuts), strict=True
-            )
-        ]
-        given = np.zeros((*held.shape, len(_TOP_RANKS)))
-        given[held] = shares
-        least = np.zeros(len(queries))
-        owners = np.repeat(np.arange(len(queries)), np.diff(ends))
-        np.maximum.at(least, owners, weights * _at_least(given, k) * (1 - _SLACK))
-        return walks, least
-
-    def _top_shares(self, terms: NDArray[np.int64]) -> NDArray[np.float64]:
-        """What the best posting of each term gives with weight 1, the 10th best, the 100th...
-
-        (n_terms, 5), 0 where a term has fewer postings. Found once a term.
-        """
-        for term in np.unique(terms[np.isnan(self._tops[terms, -1])]).tolist():
-            n = int(np.searchsorted(self._bases, term, "right")) - 1
-            best = np.empty(len(_TOP_RANKS))
-            place = int(self._firsts[term]), int(self._lasts[term])
-            tops(*place, self._alive[n], _TOP_RANKS, best, *self.arrays[n])
-            self._tops[term] = best
-        found: NDArray[np.float64] = self._tops[terms]
-        return found
+        table, held = self._table, list[NDArray[Any]]()
+        if allowed is not None:
+            held = [np.ascontiguousarray(mask) for mask in allowed]
+            table = table.copy()
+            table[:, ALLOWED] = [mask.ctypes.data for mask in held]
+            table[:, ALLOWED + 1] = [len(mask) for mask in held]
+        shape = (len(queries), k)
+        best, rows = np.empty(shape, np.float32), np.empty(shape, np.int64)
+        found = np.zeros(len(queries), np.int64)
+        walk_queries(
+            table, self._curve, self._fields, _TOP_RANKS, ids, weights, ends,
+            1 - _SLACK, allowed is None, k, best, rows, found,
+        )  # fmt: skip
+        return best, rows, found
 
 
-def _at_least(shares: NDArray[np.float64], k: int) -> NDArray[np.float64]:
-    """What k documents or more get from each term alone, those of all segments together: (n,).
-
-    shares: (n_segments, n, 5), so that a segment has 1 document at the first, 9 more at the next.
-    """
-    n_terms = shares.shape[1]
-    if not shares.size:
-        return np.zeros(n_terms)
-    flat = shares.transpose(1, 0, 2).reshape(n_terms, -1)
-    order = np.argsort(-flat, axis=1)
-    more = np.tile(np.diff(_TOP_RANKS, prepend=0), len(shares))
-    enough = np.cumsum(more[order], axis=1) >= k
-    at = order[np.arange(n_terms), np.argmax(enough, axis=1)]
-    best: NDArray[np.float64] = flat[np.arange(n_terms), at] * enough[:, -1]
-    return best
+def _terms_of(postings: Postings) -> dict[int, NDArray[Any]]:
+    texts = postings.terms.texts
+    _, offsets, spelled = texts.buffers()
+    places = np.frombuffer(offsets, np.int64)[texts.offset :] if offsets else np.zeros(1, np.int64)
+    letters = np.frombuffer(spelled, np.uint8) if spelled else np.empty(0, np.uint8)
+    return {
+        PREFIXES: postings.terms.prefixes,
+        OFFSETS: places,
+        BYTES: letters,
+        FIRSTS: postings.starts,
+    }
 
 
-def _counts(p: Postings) -> tuple[NDArray[Any], ...]:
-    return p.rows, p.counts, p.title_counts, p.overflow
+def _gone_of(gone: Tombstones | None) -> dict[int, NDArray[Any]]:
+    none = np.empty(0, np.uint32)
+    return {GONE: gone.terms if gone else none, GONE_DFS: gone.dfs if gone else none}
 
 
-def _packed(
-    postings: Postings, q: NDArray[np.float64], params: BM25Params
-) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
+def _postings_of(part: Part, q: NDArray[np.float64], packing: _Packing) -> dict[int, NDArray[Any]]:
+    p = part.postings
+    packed, shares = packing.of(p, q)
+    return {
+        ROWS: p.rows,
+        COUNTS: p.counts,
+        TITLE_COUNTS: p.title_counts,
+        OVERFLOW: p.overflow,
+        Q: q,
+        PACKED: packed,
+        SHARES: shares,
+        STARTS: p.starts,
+        # zeros, which cost nothing until a query asks for their term
+        TOPS: np.zeros((len(p.terms), len(_TOP_RANKS))),
+        ALIVE: np.empty(0, np.bool_) if part.alive is None else part.alive,
+    }
+
+
+def _row(held: list[NDArray[Any]], arrays: dict[int, NDArray[Any]]) -> dict[int, int]:
+    """Address and length of each array by column; the arrays are held from now on."""
+    found: dict[int, int] = {}
+    for column, array in arrays.items():
+        dense = np.ascontiguousarray(array)
+        held.append(dense)
+        found |= {column: dense.ctypes.data, column + 1: len(dense)}
+    return found
+
+
+def _table(rows: Sequence[dict[int, int]], width: int) -> NDArray[np.int64]:
+    table = np.zeros((len(rows), width), np.int64)
+    for n, row in enumerate(rows):
+        table[n, [*row]] = [*row.values()]
+    return table
+
+
+class _Packing:
     """Count and length of each posting in 16 bits, and what it gives with weight 1, by them.
 
-    Read in order, they spare a jump to the length and a division. Empty where fields are weighed
-    or lengths are too many; the kernel then computes.
+    Read in order, they spare a jump to the length and a division. All segments share one table of
+    what is given, so that it stays in the cache, but for one with documents too long for it.
     """
-    bits = None if params.weighs_fields else _bits(postings)
-    if bits is None:
-        return np.empty(0, np.uint16), np.empty(0)
-    packed, examples = bits
-    shares, norms = np.zeros((MOST_PACKED + 1) << CODE_BITS), q[examples]
-    for count in range(1, MOST_PACKED + 1):
-        first = count << CODE_BITS
-        tf = np.full(len(norms), float(count))
-        shares[first : first + len(norms)] = curve(params).share(tf, norms)
-    return packed, shares
+
+    def __init__(self, params: BM25Params, mean: float) -> None:
+        self._params = params
+        lengths = np.arange(1 << CODE_BITS)
+        norms = curve(params).q(np.stack([np.zeros_like(lengths), lengths]), params, mean)
+        self._shares = self._given(norms)
+
+    def of(
+        self, postings: Postings, q: NDArray[np.float64]
+    ) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
+        """Empty where fields are weighed or lengths are too many; the kernel then computes."""
+        bits = None if self._params.weighs_fields else _bits(postings)
+        if bits is None:
+            return np.empty(0, np.uint16), np.empty(0)
+        packed, examples = bits
+        return packed, self._shares if examples is None else self._given(q[examples])
+
+    def _given(self, norms: NDArray[np.float64]) -> NDArray[np.float64]:
+        shares = np.zeros((MOST_PACKED + 1) << CODE_BITS)
+        for count in range(1, MOST_PACKED + 1):
+            first = count << CODE_BITS
+            tf = np.full(len(norms), float(count))
+            shares[first : first + len(norms)] = curve(self._params).share(tf, norms)
+        return shares
 
 
 # What postings look like packed depends on nothing that a query chooses or a commit elsewhere
 # changes, so that it is made once for all parameters and all generations that share the part.
-_KNOWN: WeakKeyDictionary[Postings, tuple[NDArray[np.uint16], NDArray[np.int64]] | None] = (
+_KNOWN: WeakKeyDictionary[Postings, tuple[NDArray[np.uint16], NDArray[np.int64] | None] | None] = (
     WeakKeyDictionary()
 )
 
 
-def _bits(p: Postings) -> tuple[NDArray[np.uint16], NDArray[np.int64]] | None:
-    """(n_postings,) count and code of the length; a row of each code. None: too many lengths."""
+def _bits(p: Postings) -> tuple[NDArray[np.uint16], NDArray[np.int64] | None] | None:
+    """(n_postings,) count and length, or the code of a length and a row of each code.
+
+    None: too many lengths.
+    """
     if p not in _KNOWN:
         lengths = p.lengths.sum(axis=0, dtype=np.int64)
-        distinct, examples, codes = np.unique(lengths, return_index=True, return_inverse=True)
-        _KNOWN[p] = None
-        if len(distinct) <= 1 << CODE_BITS:
-            packed = np.empty(len(p.rows), np.uint16)
-            pack(p.rows, p.counts, codes.astype(np.uint16), packed)
-            _KNOWN[p] = packed, examples
+        codes, examples = lengths, None
+        if len(lengths) and lengths.max() >= 1 << CODE_BITS:
+            distinct, examples, codes = np.unique(lengths, return_index=True, return_inverse=True)
+            if len(distinct) > 1 << CODE_BITS:
+                _KNOWN[p] = None
+                return None
+        packed = np.empty(len(p.rows), np.uint16)
+        pack(p.rows, p.counts, codes.astype(np.uint16), packed)
+        _KNOWN[p] = packed, examples
     return _KNOWN[p]

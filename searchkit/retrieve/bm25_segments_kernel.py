@@ -1,0 +1,174 @@
+"""All segments of an index in one call: their terms looked up, their postings walked.
+
+A call for each segment costs more than the work in it where segments are small. Numba takes no
+list of segments of unlike arrays in a compiled signature, so each segment is a row of addresses
+and sizes; whoever makes the table keeps the arrays. Compiled with explicit signatures, cached,
+without the GIL.
+"""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from searchkit.retrieve.bm25_kernel import BUFFERED, WINDOW, shrink, walk
+from searchkit.retrieve.bm25_posting_kernel import F4, F8, I8, tops
+
+# columns of a segment that is walked: the address of an array, then its length
+(ROWS, COUNTS, TITLE_COUNTS, OVERFLOW, Q, PACKED, SHARES, STARTS, TOPS, ALIVE, ALLOWED,
+ BASE) = range(0, 24, 2)  # fmt: skip
+WALKED = 24
+# and of one whose terms are looked up; the lengths of others follow from these
+PREFIXES, OFFSETS, BYTES, FIRSTS, GONE, GONE_DFS = range(0, 12, 2)
+LOOKED = 12
+N_TOPS = 8  # ranks whose shares are known of a term
+
+
+@intrinsic
+def _pointer(typingctx, address):
+    def build(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return nb.types.voidptr(address), build
+
+
+@nb.njit(nb.int64(nb.uint8[::1], I8, I8, nb.uint8[::1], I8, I8), cache=True, nogil=True)
+def _order(one, a, b, other, c, d):
+    """Below 0, 0 or above it as the bytes one[a:b] stand before, at or behind other[c:d]."""
+    for n in range(min(b - a, d - c)):
+        if one[a + n] != other[c + n]:
+            return np.int64(one[a + n]) - np.int64(other[c + n])
+    return (b - a) - (d - c)
+
+
+@nb.njit(I8(nb.uint64[::1], I8[::1], nb.uint8[::1], nb.uint64, nb.uint8[::1], I8, I8),
+         cache=True, nogil=True)  # fmt: skip
+def _find(prefixes, offsets, spelled, prefix, wanted, first, last):
+    """The term wanted[first:last] in a sorted table, -1 where it is not there."""
+    low, high = 0, len(prefixes)
+    while low < high:
+        middle = (low + high) // 2
+        if prefixes[middle] < prefix or (
+            prefixes[middle] == prefix
+            and _order(spelled, offsets[middle], offsets[middle + 1], wanted, first, last) < 0
+        ):
+            low = middle + 1
+        else:
+            high = middle
+    if low == len(prefixes) or prefixes[low] != prefix:
+        return -1
+    return low if not _order(spelled, offsets[low], offsets[low + 1], wanted, first, last) else -1
+
+
+# tables: (n_segments, LOOKED); prefixes, offsets, wanted: of the terms that are looked up
+# ids: (n_segments, n) written, -1 where a segment has no such term; dfs: (n,) written
+@nb.njit(nb.void(I8[:, ::1], nb.uint64[::1], I8[::1], nb.uint8[::1], I8[:, ::1], I8[::1]),
+         cache=True, nogil=True)  # fmt: skip
+def look_up(tables, prefixes, offsets, wanted, ids, dfs):
+    dfs[:] = 0
+    for s in range(len(tables)):
+        of = tables[s]
+        n_terms, n_gone = of[PREFIXES + 1], of[GONE + 1]
+        held = nb.carray(_pointer(of[PREFIXES]), (n_terms,), np.uint64)
+        places = nb.carray(_pointer(of[OFFSETS]), (n_terms + 1,), np.int64)
+        spelled = nb.carray(_pointer(of[BYTES]), (of[BYTES + 1],), np.uint8)
+        firsts = nb.carray(_pointer(of[FIRSTS]), (n_terms + 1,), np.int64)
+        gone = nb.carray(_pointer(of[GONE]), (n_gone,), np.uint32)
+        gone_dfs = nb.carray(_pointer(of[GONE_DFS]), (n_gone,), np.uint32)
+        for t in range(len(prefixes)):
+            id_ = _find(held, places, spelled, prefixes[t], wanted, offsets[t], offsets[t + 1])
+            ids[s, t] = id_
+            if id_ >= 0:
+                dfs[t] += firsts[id_ + 1] - firsts[id_]
+                at = np.searchsorted(gone, np.uint32(id_))
+                if at < n_gone and gone[at] == id_:
+                    dfs[t] -= np.int64(gone_dfs[at])
+
+
+@nb.njit(cache=True, nogil=True)
+def _part(of, curve, fields):
+    """The arrays of a segment, as `walk` takes them."""
+    return (
+        nb.carray(_pointer(of[ROWS]), (of[ROWS + 1],), np.uint32),
+        nb.carray(_pointer(of[COUNTS]), (of[ROWS + 1],), np.uint8),
+        nb.carray(_pointer(of[TITLE_COUNTS]), (of[ROWS + 1],), np.uint8),
+        nb.carray(_pointer(of[OVERFLOW]), (of[OVERFLOW + 1], 3), np.int64),
+        nb.carray(_pointer(of[Q]), (of[Q + 1],), np.float64),
+        curve,
+        fields,
+        nb.carray(_pointer(of[PACKED]), (of[PACKED + 1],), np.uint16),
+        nb.carray(_pointer(of[SHARES]), (of[SHARES + 1],), np.float64),
+    )
+
+
+@nb.njit(F8(F8[:, ::1], I8[::1], I8), cache=True, nogil=True)
+def _reached(shares, ranks, k):
+    """What k documents or more give: ranks[i] of a segment give shares[s, i] or more, each."""
+    at, held = np.zeros(len(shares), np.int64), 0
+    while True:
+        best, of = 0.0, -1
+        for s in range(len(shares)):  # each falls, so the largest that is left stands in front
+            if at[s] < len(ranks) and shares[s, at[s]] > best:
+                best, of = shares[s, at[s]], s
+        if of < 0:
+            return 0.0
+        held += ranks[at[of]] - (ranks[at[of] - 1] if at[of] else 0)
+        if held >= k:
+            return best
+        at[of] += 1
+
+
+# tables: (n_segments, WALKED); curve, fields: of all segments; ranks: of `tops`
+# ids: (n_segments, n_terms) of the terms of all queries; weights: (n_terms,) > 0
+# ends: (n_queries + 1,) where each query's terms begin; slack: a little below 1
+# open: whether no document is masked but those that are deleted
+# best, best_rows: (n_queries, k) written; found: (n_queries,) written, how many they hold
+@nb.njit(nb.void(I8[:, ::1], F8[::1], F8[::1], I8[::1], I8[:, ::1], F8[::1], I8[::1], F8,
+                 nb.boolean, I8, F4[:, ::1], I8[:, ::1], I8[::1]),
+         cache=True, nogil=True)  # fmt: skip
+def walk_queries(tables, curve, fields, ranks, ids, weights, ends, slack, open, k, best,  # noqa: A002
+                 best_rows, found):  # fmt: skip
+    sums, n_segments = np.zeros(WINDOW), len(tables)
+    scores, places = np.empty(k + BUFFERED, np.float32), np.empty(k + BUFFERED, np.int64)
+    for n in range(len(found)):
+        a, n_terms = ends[n], ends[n + 1] - ends[n]
+        shares, bar, size = np.zeros((n_terms, n_segments, N_TOPS)), 0.0, 0
+        for s in range(n_segments):
+            of = tables[s]
+            firsts = nb.carray(_pointer(of[STARTS]), (of[STARTS + 1],), np.int64)
+            known = nb.carray(_pointer(of[TOPS]), (of[STARTS + 1] - 1, N_TOPS), np.float64)
+            alive = nb.carray(_pointer(of[ALIVE]), (of[ALIVE + 1],), np.bool_)
+            for t in range(n_terms):
+                id_ = ids[s, a + t]
+                if id_ >= 0:
+                    if known[id_, 0] == 0.0:  # unknown; threads may find it twice, the same
+                        tops(firsts[id_], firsts[id_ + 1], alive, ranks, known[id_],
+                             *_part(of, curve, fields))  # fmt: skip
+                    shares[t, s] = known[id_]
+        if open:
+            for t in range(n_terms):
+                bar = max(bar, weights[a + t] * _reached(shares[t], ranks, k) * slack)
+        bars, most = np.full(1, np.float32(bar)), np.full(1, n_terms)
+        starts, stops = np.empty(n_terms, np.int64), np.empty(n_terms, np.int64)
+        weighed, bounds = np.empty(n_terms), np.empty(n_terms)
+        for s in range(n_segments):
+            of, held = tables[s], 0
+            firsts = nb.carray(_pointer(of[STARTS]), (of[STARTS + 1],), np.int64)
+            for t in range(n_terms):
+                id_ = ids[s, a + t]
+                if id_ >= 0:
+                    starts[held], stops[held] = firsts[id_], firsts[id_ + 1]
+                    weighed[held] = weights[a + t]
+                    bounds[held] = weights[a + t] * shares[t, s, 0] * (1 + 1e-9)
+                    held += 1
+            if held:
+                allowed = nb.carray(_pointer(of[ALLOWED]), (of[ALLOWED + 1],), np.bool_)
+                size = walk(
+                    starts[:held], stops[:held], weighed[:held], bounds[:held],
+                    *_part(of, curve, fields), allowed, of[BASE], k, bars, most, scores,
+                    places, size, sums,
+                )  # fmt: skip
+        size = shrink(scores, places, size, k)
+        best[n, :size], best_rows[n, :size], found[n] = scores[:size], places[:size], size
