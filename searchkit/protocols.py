@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import pyarrow as pa
 
 from searchkit.types import Doc, Mask, Ranking, Row, Scores, TermRuns, Vectors
 
 Progress: TypeAlias = Callable[[int, int], None]  # (done, total); total 0 where it is unknown
+Tokens: TypeAlias = Sequence[int]  # ids, without special tokens
+TokenLookup: TypeAlias = Callable[[Row], Tokens | None]  # None where a row has none
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a scorer reads of a document whatever is asked: the key of stored tokens."""
+
+    tokenizer: str  # hash of all that shapes the ids
+    template: str  # of the passage
+    limit: int  # tokens from its start; more of them change no score
 
 
 class Analyzer(Protocol):
@@ -96,6 +108,20 @@ class PairScorer(Protocol):
         ...
 
 
+@runtime_checkable
+class TokenScorer(Protocol):
+    """A pair scorer that need not tokenise what an index has tokenised for it."""
+
+    @property
+    def reading(self) -> Reading | None:
+        """None where what it reads of a document depends on the query."""
+        ...
+
+    def score_stored(self, query: str, passages: Sequence[str | Tokens]) -> Scores:
+        """As `score`, bit for bit. passages: texts, or tokens stored under its `reading`."""
+        ...
+
+
 class Fuser(Protocol):
     def __call__(self, rankings: Sequence[Ranking], k: int, /) -> Ranking: ...
 
@@ -103,3 +129,12 @@ class Fuser(Protocol):
 class DocLookup(Protocol):
     def __len__(self) -> int: ...
     def __getitem__(self, row: Row, /) -> Doc: ...
+
+
+@runtime_checkable
+class TokenStore(Protocol):
+    """A lookup of documents that may hold their tokens as well; nothing may require one."""
+
+    def tokens(self, reading: Reading) -> TokenLookup:
+        """The tokens of each row that a scorer of this reading would make of it."""
+        ...

@@ -12,7 +12,7 @@ import numpy as np
 from searchkit.errors import ConfigError
 from searchkit.fuse import convex, identity, min_max
 from searchkit.models.serving import Scale
-from searchkit.protocols import DocLookup, PairScorer, Progress
+from searchkit.protocols import DocLookup, PairScorer, Progress, TokenScorer, TokenStore
 from searchkit.types import Ranking, Scores
 
 MAX_DEPTH = 10_000
@@ -87,9 +87,17 @@ def rerank_scored(
 
 
 def raw_scores(query: str, head: Ranking, scorer: PairScorer, docs: DocLookup) -> Scores:
-    """The scorer's own score of each document of the head: (n,) float32, in its order."""
+    """The scorer's own score of each document of the head: (n,) float32, in its order.
+
+    Tokens that the documents bring along for this scorer are read instead of their texts.
+    """
     if not len(head):
         return np.empty(0, np.float32)
+    if isinstance(scorer, TokenScorer) and isinstance(docs, TokenStore) and scorer.reading:
+        held = docs.tokens(scorer.reading)
+        found = [(row, held(row)) for row, _ in head]
+        passages = [scorer.passage(query, docs[row]) if ids is None else ids for row, ids in found]
+        return scorer.score_stored(query, passages)
     return scorer.score(query, [scorer.passage(query, docs[row]) for row, _ in head])
 
 

@@ -109,6 +109,22 @@ texts = st.lists(st.sampled_from([*WORDS, "42", "zzz"]), max_size=90).map(" ".jo
 PASSAGES = ["stars", "", "a dense cluster", "stars drift and move", "galaxies 42 far away"]
 
 
+@settings(max_examples=25, deadline=None)
+@given(texts, st.lists(st.tuples(texts, st.booleans()), min_size=1, max_size=5))
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_passage_may_be_given_by_its_stored_tokens(scorers, kind, query, drawn):
+    scorer, docs = scorers[kind], [Doc("", "", text) for text, _ in drawn]
+    passages = [scorer.passage(query, doc) for doc in docs]
+    stored = [
+        tokens if is_stored else text
+        for (_, is_stored), tokens, text in zip(
+            drawn, scorer.stored_tokens(docs), passages, strict=True
+        )
+    ]
+    assert scorer.pairs(query, stored) == scorer.pairs(query, passages)
+    assert scorer.score_stored(query, stored).tobytes() == scorer.score(query, passages).tobytes()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_scores_are_the_raw_logits_of_sentence_transformers(folders, scorers, kind):
     scores = scorers[kind].score("how far are the galaxies", PASSAGES)

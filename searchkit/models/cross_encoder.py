@@ -13,7 +13,7 @@ import numpy as np
 from searchkit.errors import ModelError
 from searchkit.models.card import card_languages
 from searchkit.models.device import Device, pick_device
-from searchkit.models.fingerprint import fingerprint
+from searchkit.models.fingerprint import fingerprint, tokenizer_fingerprint
 from searchkit.models.focus import focus
 from searchkit.models.folder import locate
 from searchkit.models.load_cross_encoder import limit_tokens, load_cross_encoder
@@ -26,6 +26,7 @@ from searchkit.models.pair_tokens import (
     whole_tokens,
 )
 from searchkit.models.serving import Window
+from searchkit.protocols import Reading, Tokens
 from searchkit.types import Doc, Scores
 
 # Padded tokens in a batch. On one CPU core, seconds of it for 100 abstracts of 320 tokens with a
@@ -77,6 +78,14 @@ class CrossEncoderScorer:
         }
         return fingerprint(self.folder, settings)
 
+    @cached_property
+    def reading(self) -> Reading | None:
+        """Under which its tokens of a document are stored; None where they depend on the query."""
+        if self.window == "focus":
+            return None
+        room = self.frame.room_beside(0, self.max_tokens)
+        return Reading(tokenizer_fingerprint(self.tokenizer), self.template, room)
+
     @property
     def core(self) -> Any:  # noqa: ANN401 - tokenizers.Tokenizer; its wrapper is a fifth slower
         return self.tokenizer.backend_tokenizer
@@ -95,7 +104,22 @@ class CrossEncoderScorer:
 
         A pair beyond the limit is cut: the query to half of it, or to what the passage leaves.
         """
+        return self.score_stored(query, passages)
+
+    def score_stored(self, query: str, passages: Sequence[str | Tokens]) -> Scores:
+        """As `score`; a passage is its text, or its tokens from `stored_tokens`."""
         return self.score_pairs(self.pairs(query, passages))
+
+    def stored_tokens(self, docs: Sequence[Doc]) -> list[Tokens]:
+        """The tokens of each document, from its start to the limit of the reading.
+
+        ValueError where that depends on the query.
+        """
+        if self.reading is None:
+            raise ValueError(f"what {self.name} reads of a document depends on the query")
+        limit = self.reading.limit
+        read = first_tokens(self.core, [self.passage("", doc) for doc in docs], limit)
+        return [tokens[:limit] for tokens in read]
 
     def score_pairs(self, pairs: Sequence[Pair]) -> Scores:
         """The logits of pairs of any queries, in batches of like length: (n,) float32."""
@@ -105,11 +129,13 @@ class CrossEncoderScorer:
             scores[batch] = self.logits([pairs[i] for i in batch])
         return scores
 
-    def pairs(self, query: str, passages: Sequence[str]) -> list[Pair]:
+    def pairs(self, query: str, passages: Sequence[str | Tokens]) -> list[Pair]:
         """The token rows of each pair, cut to the limit."""
         [asked] = whole_tokens(self.core, [query])
         room = self.frame.room_beside(len(asked), self.max_tokens)
-        read = first_tokens(self.core, passages, room)
+        texts = [one for one in passages if isinstance(one, str)]
+        found = iter(first_tokens(self.core, texts, room))
+        read = [next(found) if isinstance(one, str) else one for one in passages]
         return [self.frame.join(asked, tokens, self.max_tokens) for tokens in read]
 
     def logits(self, pairs: Sequence[Pair]) -> Scores:

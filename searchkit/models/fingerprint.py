@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 SHAPING = {
     ".safetensors",
@@ -31,6 +33,18 @@ def fingerprint(folder: Path, settings: Mapping[str, object]) -> str:
         digest.update(f"{path.relative_to(folder).as_posix()}\0{_sha256(path)}\n".encode())
     digest.update(json.dumps(dict(settings), sort_keys=True).encode())
     return digest.hexdigest()
+
+
+def tokenizer_fingerprint(tokenizer: Any) -> str:  # noqa: ANN401 - a fast tokenizer
+    """sha256 over all that shapes the tokens of a text: normaliser, vocabulary, separator, library.
+
+    Of the library, because ids that it made before are used beside those that it makes now.
+    """
+    core = tokenizer.backend_tokenizer
+    core.no_truncation()  # else it tells how it was last called
+    core.no_padding()
+    said = [core.to_str(), tokenizer.sep_token, version("tokenizers")]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def shaping_files(folder: Path) -> list[Path]:

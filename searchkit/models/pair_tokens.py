@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from searchkit.errors import ModelError
+from searchkit.protocols import Tokens
 
-Tokens: TypeAlias = Sequence[int]
 Batch: TypeAlias = NDArray[np.int64]  # positions of the pairs of one batch
 
 _QUERY, _PASSAGE = 0, 1
