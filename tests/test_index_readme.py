@@ -10,17 +10,19 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from tiny_models import save_encoder
+from tiny_models import save_cross_encoder, save_encoder
 
 import searchkit
 from searchkit import sample
 from searchkit.index.generation import FORMAT
+from searchkit.index.tokens_change import add_tokens
 from searchkit.index.vectors import VectorConfig
+from searchkit.models.cross_encoder import open_cross_encoder
 from searchkit.search.api import IndexOptions
 
 PAGE = (Path(__file__).parents[1] / "indexes" / "README.md").read_text("utf-8")
 LOUD = "loud-001"
-TITLES = {"postings": "Postings", "vectors": "Vectors"}
+TITLES = {"postings": "Postings", "vectors": "Vectors", "tokens": "Tokens"}
 
 
 def build(folder, passages, ann):
@@ -32,7 +34,8 @@ def build(folder, passages, ann):
     options = IndexOptions(vectors=VectorConfig(passages=passages), ann=ann)
     out = folder / "indexes" / "sample"
     searchkit.build(corpus, out=out, encoders=[str(encoder)], options=options)
-    return out, json.loads((out / "generations" / "000001.json").read_text("utf-8"))
+    add_tokens(out, open_cross_encoder(str(save_cross_encoder(folder / "reranker"))))
+    return out, json.loads((out / "generations" / "000002.json").read_text("utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +74,7 @@ def test_the_page_is_of_the_version_that_is_written():
     assert PAGE.startswith(f"# The on-disk format, version {FORMAT}\n")
 
 
-@pytest.mark.parametrize("kind", ["postings", "vectors"])
+@pytest.mark.parametrize("kind", TITLES)
 def test_every_file_of_a_part_has_the_type_and_shape_of_the_page(cut, plain, kind):
     told = {row[0]: row[1:3] for row in table_under(TITLES[kind])}
     for segment, part, folder in (*parts_of(cut, kind), *parts_of(plain, kind)):
@@ -119,8 +122,9 @@ def test_every_key_of_a_generation_is_on_the_page(cut):
     assert set(re.findall(r"`(\w+)`", told["segments[].parts"])) == set(segment["parts"][0])
     for key in generation["encoders"][0]:
         assert f"`{key}`" in told["encoders"]
-    for _, part, _ in (*parts_of(cut, "vectors"), *parts_of(cut, "ann")):
-        assert all(f"`{key}`" in PAGE for key in part["config"])
+    for kind in ("vectors", "ann", "tokens"):
+        for _, part, _ in parts_of(cut, kind):
+            assert all(f"`{key}`" in PAGE for key in part["config"])
 
 
 def test_folders_are_named_by_the_hash_that_the_page_describes(cut):

@@ -13,6 +13,8 @@ import searchkit
 from searchkit import sample
 from searchkit.errors import ConfigError, CorpusError, FormatError, ModelError, ModelMismatch
 from searchkit.index.switch import switch_pipeline, unchanged
+from searchkit.index.tokens_change import add_tokens
+from searchkit.models.cross_encoder import open_cross_encoder
 from searchkit.rerank import RerankOptions
 from searchkit.search.api import IndexOptions, OpenOptions, open_searcher
 from searchkit.search.choose import choose
@@ -122,6 +124,17 @@ def test_a_replay_gives_the_same_bits(models, index, tmp_path, *, stage, where):
     )
     assert (found.is_same, found.n_identical, found.changes) == (True, 12, [])
     assert found.n_recorded > 12
+
+
+def test_stored_tokens_change_nothing_that_a_replay_looks_at(models, index, tmp_path):
+    path = recorded(tmp_path / "p.jsonl", index, stage="reranked", pipeline=pipeline_of(models))
+    add_tokens(index, open_cross_encoder(str(models / "reranker")))
+    found = replay(path)
+    assert found.is_same
+    assert found.n_identical == 12
+    assert [str(change) for change in found.changes] == [
+        "generation: 1 then, 2, of the same content now"
+    ]
 
 
 def test_a_replay_runs_what_was_recorded_not_what_the_index_would_run(index, tmp_path):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from searchkit.index.dense_parts import DenseChoice
     from searchkit.index.vectors import VectorConfig
     from searchkit.models.encoder import EncoderOptions
+    from searchkit.models.names import Family
 
 Action = Annotated[
     Literal["add", "drop"], typer.Argument(help="What happens to the vectors.", show_default=False)
@@ -162,7 +163,7 @@ def _drop(index: Path, name: str, commit: CommitOptions) -> None:
     from searchkit.index.extend import drop_encoder, uses
 
     live = generations.read(index)
-    held = _held(name, [record["name"] for record in live.encoders])
+    held = held_name(name, [record["name"] for record in live.encoders], "bi-encoder")
     fresh = drop_encoder(index, held, commit=commit)
     say(f"{index}: the vectors of {held} are gone.")
     if uses(live.pipeline, held):
@@ -174,14 +175,14 @@ def _drop(index: Path, name: str, commit: CommitOptions) -> None:
         say("No vectors are left: BM25 ranks alone.")
 
 
-def _held(name: str, held: list[str]) -> str:
+def held_name(name: str, held: list[str], family: Family) -> str:
     """The name as the index has it: a folder is held by its whole path, and may be gone."""
     if name in held:
         return name
     from searchkit.models.names import resolve
 
     try:
-        found = resolve(name, "bi-encoder").name
+        found = resolve(name, family).name
     except SearchkitError:
         found = str(Path(name).expanduser().resolve())
     return found if found in held else name

@@ -10,12 +10,13 @@ def content(generation: Generation) -> dict[str, str]:
     """sha256 of each kind of content: `documents`, `postings`, `vectors of NAME`, `ann`.
 
     Tells in what generations of unlike `fingerprint` differ: they agree in a kind exactly where a
-    search reads the same bytes of it. Covers every file, in the order of the segments.
+    search reads the same bytes of it. Covers every file, in the order of the segments, but those of
+    tokens, which no ranking depends on.
     """
     held: dict[str, list[str]] = {"documents": []}
     for segment in generation.segments:
         held["documents"] += _words(segment)
-        for part in segment.parts:
+        for part in segment.ranking:
             held.setdefault(_kind(part), []).extend(_words(part))
     return {kind: disk.sha256_of(*words) for kind, words in held.items()}
 

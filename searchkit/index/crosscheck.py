@@ -14,6 +14,7 @@ from searchkit.index.docs import DocStore
 from searchkit.index.generation import Generation, Part, Segment
 from searchkit.index.postings import WIDE, Postings, open_postings
 from searchkit.index.terms import prefixes_of
+from searchkit.index.tokens import count_tokens, open_tokens
 from searchkit.index.tombstones import Tombstones, count_tombstones, open_tombstones
 from searchkit.index.vectors import VectorPart, open_vectors
 
@@ -30,11 +31,10 @@ def check_segment(
     if is_sound(segment):
         yield from ((segment, what) for what in _docs(index, segment))
     for part in segment.parts:
-        check = {"postings": _postings, "vectors": _vectors, "ann": _ann, "tombstones": _stones}
         inputs = [one for one in segment.parts if one.hash in part.config.values()]
         if all(map(is_sound, [part, *inputs])):
             try:
-                yield from ((part, what) for what in check[part.kind](index, segment, part))
+                yield from ((part, what) for what in _CHECKS[part.kind](index, segment, part))
             except DamagedIndex as error:
                 yield part, f"cannot be opened ({error.why})"
     held = {part.config["encoder"] for part in segment.parts if part.kind == "vectors"}
@@ -172,6 +172,16 @@ def _stones(index: Path, segment: Segment, part: Part) -> Iterator[str]:
         yield "does not count the terms of the deleted documents"
 
 
+def _tokens(index: Path, segment: Segment, part: Part) -> Iterator[str]:
+    found, limit = open_tokens(index / part.folder), part.config["limit"]
+    if found.n_docs != segment.n_docs:
+        yield f"holds tokens of {found.n_docs} documents where {segment.n_docs} were written"
+    elif not _rises(found.starts, len(found.ids)) or (found.lengths > limit).any():
+        yield "has documents whose tokens lie nowhere"
+    elif count_tokens(found.lengths, limit) != part.stats:
+        yield "holds other numbers of tokens than were written"
+
+
 def _same(one: Tombstones, other: Tombstones) -> bool:
     pairs = ((one.terms, other.terms), (one.dfs, other.dfs), (one.lengths, other.lengths))
     return all(np.array_equal(a, b) for a, b in pairs)
@@ -181,3 +191,12 @@ def _rises(starts: NDArray[np.int64], end: int) -> bool:
     """Whether these begin at 0, end there and never fall."""
     ends = len(starts) > 0 and int(starts[0]) == 0 and int(starts[-1]) == end
     return ends and not (np.diff(starts) < 0).any()
+
+
+_CHECKS = {
+    "postings": _postings,
+    "vectors": _vectors,
+    "ann": _ann,
+    "tombstones": _stones,
+    "tokens": _tokens,
+}

@@ -28,7 +28,7 @@ class FileStamp:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One derived structure of one segment: postings, vectors, ann or tombstones."""
+    """One derived structure of one segment: postings, vectors, ann, tombstones or tokens."""
 
     kind: str
     hash: str  # of the inputs and the configuration, and the name of the folder
@@ -59,6 +59,11 @@ class Segment:
         """Documents that lie here and are no longer in the index."""
         stones = self.part("tombstones")
         return int(stones.stats["n_docs"]) if stones else 0
+
+    @property
+    def ranking(self) -> tuple[Part, ...]:
+        """Its parts without those that no ranking depends on."""
+        return tuple(part for part in self.parts if part.kind != "tokens")
 
     def part(self, kind: str, **config: object) -> Part | None:
         """The part of this kind whose configuration holds these values."""
@@ -98,13 +103,14 @@ class Generation:
     def fingerprint(self) -> str:
         """Hash of all documents and parts, in their order: alike where they rank alike.
 
-        Not of the pipeline, which is no part, nor of number, time and versions.
+        Not of the pipeline, which is no part, nor of number, time and versions, nor of tokens,
+        which save time and change no score.
         """
         return disk.sha256_of(
             *(
                 folder
                 for segment in self.segments
-                for folder in (segment.folder, *sorted(part.folder for part in segment.parts))
+                for folder in (segment.folder, *sorted(part.folder for part in segment.ranking))
             )
         )
 

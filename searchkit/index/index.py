@@ -23,7 +23,9 @@ from searchkit.index.generation import Generation, Part, Segment
 from searchkit.index.opened import shared
 from searchkit.index.postings import Postings, open_postings
 from searchkit.index.snapshots import hold_snapshot
+from searchkit.index.tokens import StoredTokens
 from searchkit.index.tombstones import Tombstones, open_tombstones
+from searchkit.protocols import Reading
 from searchkit.types import Doc, Mask, Row, Rows
 
 _TEXT = pa.large_string()
@@ -63,6 +65,7 @@ class Index:
             gone = open_tombstones(path / stones.folder, segment.n_docs) if stones else None
             self.segments.append(OpenSegment(base, segment, docs, gone))
             base += segment.n_docs
+        self._tokens: dict[Reading, StoredTokens] = {}
         self._bases = np.array([segment.base for segment in self.segments], np.int64)
 
     @classmethod
@@ -175,6 +178,13 @@ class Index:
         found = [(s, s.segment.part(kind, **config)) for s in self.segments]
         held = [(segment, part) for segment, part in found if part is not None]
         return held if len(held) == len(found) else None
+
+    def tokens(self, reading: Reading) -> StoredTokens:
+        """The stored tokens of each row for scorers of this reading, where there are any."""
+        if reading not in self._tokens:
+            segments = self.generation.segments
+            self._tokens[reading] = StoredTokens(self.path, segments, reading)
+        return self._tokens[reading]
 
     def folder(self, part: Part) -> Path:
         return self.path / part.folder

@@ -84,7 +84,11 @@ class Mender:
             for part in segment.parts:
                 if part.kind == kind:
                     fresh[part.hash] = self._part(segment, part, fresh)
-        return replace(segment, parts=tuple(fresh[part.hash] for part in segment.parts))
+        for part in segment.parts:
+            if part.kind == "tokens" and not self._is_let_go(part):
+                fresh[part.hash] = part
+        kept = (fresh[part.hash] for part in segment.parts if part.hash in fresh)
+        return replace(segment, parts=tuple(kept))
 
     def _part(self, segment: Segment, part: Part, fresh: Mapping[str, Part]) -> Part:
         sources = [new for old, new in fresh.items() if old in part.config.values()]
@@ -151,6 +155,13 @@ class Mender:
             rows = read_rows(self.where.index / part.folder)
         make = lambda drafts: rederive_tombstones(drafts, segment, postings, rows)  # noqa: E731
         return self._made(part, how, make)
+
+    def _is_let_go(self, part: Part) -> bool:
+        """Whether damaged tokens go: they are soon made again, and nothing needs them."""
+        broken = list(self._broken(part))
+        how = f"let go; `searchkit tokens add` makes the tokens of {part.config['model']} again"
+        self.mended += [Mended(file, wrong, how) for file, wrong in broken]
+        return bool(broken)
 
     def _stones(self, segment: Segment, postings: Part, rows: Rows) -> Part | None:
         if self._drafts is None:

@@ -15,6 +15,7 @@ from searchkit.index.merge_docs import merge_docs
 from searchkit.index.merge_postings import Living, merge_postings
 from searchkit.index.merge_vectors import merge_vectors
 from searchkit.index.postings import open_postings
+from searchkit.index.tokens import merge_tokens, open_tokens
 from searchkit.index.tombstones import open_tombstones
 from searchkit.index.vectors import open_vectors
 from searchkit.protocols import Progress
@@ -33,7 +34,7 @@ def merge(
     given the same vectors; nothing is analysed or encoded again, and each document keeps its
     `seq`. What can be built from these, such as an ANN index, is left out. None where nothing
     lives. Memory is bounded by the size of the merged segment. Progress is in documents, told
-    when one of the parts is done.
+    when one of the parts is done. Tokens are copied where all segments have the same.
     """
     index = drafts.index
     living = [one for one in (_Source.open(index, segment) for segment in segments) if one.lives]
@@ -47,6 +48,7 @@ def merge(
     for done, part in enumerate(held, 2):
         progress(n * done // n_parts, n)
         parts.append(_vectors(drafts, living, bare, part))
+    parts += [_tokens(drafts, living, bare, like) for like in _shared_tokens(living)]
     progress(n, n)
     return replace(bare, parts=tuple(parts))
 
@@ -100,3 +102,18 @@ def _vectors(drafts: Drafts, living: Sequence[_Source], bare: Segment, like: Par
     opened = [(open_vectors(one.part("vectors", like)), one.alive) for one in living]
     stats = merge_vectors(folder, opened)
     return drafts.part("vectors", folder, like.config, inputs=bare.hash, stats=stats)
+
+
+def _shared_tokens(living: Sequence[_Source]) -> list[Part]:
+    """Those of the first segment that all others have as well: nothing needs any."""
+    first = (part for part in living[0].segment.parts if part.kind == "tokens")
+    return [
+        like for like in first if all(one.segment.part("tokens", **like.config) for one in living)
+    ]
+
+
+def _tokens(drafts: Drafts, living: Sequence[_Source], bare: Segment, like: Part) -> Part:
+    folder = drafts.folder("tokens")
+    opened = [(open_tokens(one.part("tokens", like)), one.alive) for one in living]
+    stats = merge_tokens(folder, opened, limit=like.config["limit"])
+    return drafts.part("tokens", folder, like.config, inputs=bare.hash, stats=stats)
