@@ -69,7 +69,7 @@ def change_index(
                 told(n, n_docs)
         return Changed(sorter.summary, None)
     with changing(index, config.commit) as (live, drafts):
-        with Index.open(index) as opened:
+        with Index.checked(index, live) as opened:
             sorter = Sorter(opened, config.rule)
             fresh = write_segments(
                 drafts,
@@ -110,7 +110,7 @@ def delete_rows(
         with Index.open(index) as opened:
             return Changed(_deleted(opened, choose).summary, None)
     with changing(index, commit) as (live, drafts):
-        with Index.open(index) as opened:
+        with Index.checked(index, live) as opened:
             sorter = _deleted(opened, choose)
             _refuse_empty(index, sorter.summary)
             agree(sorter.summary)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import compress
 from pathlib import Path
 from typing import BinaryIO
@@ -62,7 +62,7 @@ class Index:
                 why = f"holds {len(docs)} documents where {segment.n_docs} were written"
                 raise DamagedIndex(path / segment.folder, why, "Build the index again.")
             stones = segment.part("tombstones")
-            gone = open_tombstones(path / stones.folder, segment.n_docs) if stones else None
+            gone = _gone(path / stones.folder, segment.n_docs) if stones else None
             self.segments.append(OpenSegment(base, segment, docs, gone))
             base += segment.n_docs
         self._tokens: dict[Reading, StoredTokens] = {}
@@ -82,6 +82,12 @@ class Index:
         except BaseException:
             held.close()
             raise
+
+    @classmethod
+    def checked(cls, path: Path, live: Generation) -> Index:
+        """The live generation, for its writer, who has checked its files and keeps others away."""
+        _, held = generations.hold_live(path)
+        return cls(path, live, held)
 
     def close(self) -> None:
         self._held.close()
@@ -242,6 +248,10 @@ class Index:
         if not 0 <= row < self.n_rows:
             raise IndexError(f"row {row} of {self.n_rows}")
         return self.segments[int(np.searchsorted(self._bases, row, "right")) - 1]
+
+
+def _gone(folder: Path, n_rows: int) -> Tombstones:
+    return shared(folder, partial(open_tombstones, n_rows=n_rows))
 
 
 def _wider(one: pa.DataType | None, other: pa.DataType) -> pa.DataType:

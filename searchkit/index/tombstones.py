@@ -16,7 +16,7 @@ ROWS = "rows.npy"
 _FILES = ("rows", "terms", "dfs", "lengths")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Tombstones:
     """The deleted rows of one segment, and their share of its BM25 statistics."""
 
