@@ -17,8 +17,9 @@ from searchkit.index.collect import PLAIN, CommitOptions, publish
 from searchkit.index.dense_parts import DenseChoice, ann_kind, dense_parts
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Generation, Part, Segment
-from searchkit.index.index import Index, OpenSegment
+from searchkit.index.index import Index
 from searchkit.index.known import Known
+from searchkit.index.open_segment import OpenSegment
 from searchkit.index.rederive import rederive_tombstones
 from searchkit.index.segments import write_segments
 from searchkit.index.sorter import ADD, Rule, Sorter, Summary

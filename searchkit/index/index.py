@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from functools import cached_property, partial
 from itertools import compress
 from pathlib import Path
@@ -19,31 +17,18 @@ from searchkit.errors import DamagedIndex, QueryError
 from searchkit.index import generation as generations
 from searchkit.index import stamps
 from searchkit.index.docs import DocStore
-from searchkit.index.generation import Generation, Part, Segment
+from searchkit.index.generation import Generation, Part
+from searchkit.index.open_segment import OpenSegment
 from searchkit.index.opened import shared
 from searchkit.index.postings import Postings, open_postings
 from searchkit.index.snapshots import hold_snapshot
+from searchkit.index.table import table_of
 from searchkit.index.tokens import StoredTokens
 from searchkit.index.tombstones import Tombstones, open_tombstones
 from searchkit.protocols import Reading
 from searchkit.types import Doc, Mask, Row, Rows
 
 _TEXT = pa.large_string()
-
-
-@dataclass(frozen=True, slots=True)
-class OpenSegment:
-    """A segment and the global row of its first document."""
-
-    base: int
-    segment: Segment
-    docs: DocStore
-    gone: Tombstones | None = None
-
-    @property
-    def alive(self) -> Mask | None:
-        """Rows of the segment that are still there; None where all are."""
-        return self.gone.alive(self.segment.n_docs) if self.gone else None
 
 
 class Index:
@@ -215,34 +200,7 @@ class Index:
     @cached_property
     def table(self) -> pa.Table:
         """Metadata of all rows, with `id` and `title`: what filters look at."""
-        tables = [
-            segment.docs.meta
-            if segment.docs.meta.num_columns
-            else pa.table({"id": segment.docs.ids}).select([])
-            for segment in self.segments
-        ]
-        names: dict[str, pa.DataType] = {}
-        for table in tables:
-            for field in table.schema:
-                names[field.name] = _wider(names.get(field.name), field.type)
-        columns = {
-            name: pa.chunked_array(
-                [
-                    chunk
-                    for table, segment in zip(tables, self.segments, strict=True)
-                    for chunk in _column(table, name, kind, len(segment.docs))
-                ],
-                kind,
-            )
-            for name, kind in names.items()
-        }
-        return pa.table(columns | self._identity)
-
-    @property
-    def _identity(self) -> dict[str, pa.ChunkedArray]:
-        ids = [chunk for s in self.segments for chunk in s.docs.ids.chunks]
-        titles = [chunk for s in self.segments for chunk in s.docs.titles.chunks]
-        return {"id": pa.chunked_array(ids, _TEXT), "title": pa.chunked_array(titles, _TEXT)}
+        return table_of(self.segments)
 
     def _segment_of(self, row: Row) -> OpenSegment:
         if not 0 <= row < self.n_rows:
@@ -252,23 +210,3 @@ class Index:
 
 def _gone(folder: Path, n_rows: int) -> Tombstones:
     return shared(folder, partial(open_tombstones, n_rows=n_rows))
-
-
-def _wider(one: pa.DataType | None, other: pa.DataType) -> pa.DataType:
-    if one is None or one == other:
-        return other
-    numbers = (pa.int64(), pa.float64())
-    return pa.float64() if one in numbers and other in numbers else pa.large_string()
-
-
-def _column(table: pa.Table, name: str, kind: pa.DataType, n: int) -> Sequence[pa.Array]:
-    if name not in table.column_names:
-        return [pa.nulls(n, kind)]
-    column = table[name]
-    if column.type == kind:
-        return list(column.chunks)
-    if pa.types.is_nested(column.type):
-        lists = column.to_pylist()
-        spelled = [None if v is None else json.dumps(v, ensure_ascii=False) for v in lists]
-        return [pa.array(spelled, kind)]
-    return list(column.cast(kind).chunks)
