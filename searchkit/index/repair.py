@@ -51,8 +51,9 @@ def repair(
 
     Postings come from the stored texts, tombstones from the postings, vectors from the texts by
     their encoder, ANN from the vectors; a file of up to 32 KiB in which one bit was turned is put
-    right by its hash. Documents have no other source: they are named, and stay damaged unless
-    `forget_lost` commits the index without them. A part that comes out byte for byte takes its old
+    right by its hash. Damaged tokens are let go: `tokens add` makes them again. Documents have no
+    other source: they are named, and stay damaged unless `forget_lost` commits the index without
+    them. A part that comes out byte for byte takes its old
     place; one that does not, because a library or the machine is another, is committed as a new
     one, all in one commit. Readers go on, and a repair that was interrupted begins again.
 
