@@ -41,8 +41,8 @@ def tokens(
 ) -> None:
     """Store what a reranker reads as tokens, or drop that.
 
-    MODEL tokenises less when it reranks INDEX, and scores the same. Documents that come later are tokenised when they
-    are reranked, until `add` is called again.
+    MODEL tokenises less when it reranks INDEX, and scores the same. Documents that come later are
+    tokenised when they are reranked, until `add` is called again.
 
     \b
     Example:
