@@ -95,13 +95,13 @@ def update(
 
 def delete(
     index: str | Path,
-    ids: Sequence[str] = (),
+    ids: str | Iterable[str] = (),
     *,
     where: str | None = None,
     missing: Literal["refuse", "skip"] = "refuse",
     **options: Any,  # noqa: ANN401
 ) -> Changed:
-    """Delete documents by id, by a filter, or by both."""
+    """Delete documents by id (one, or several), by a filter, or by both."""
     from searchkit.search import changes
 
     how = changes.ChangeOptions(**options)

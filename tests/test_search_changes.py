@@ -47,6 +47,25 @@ def test_ids_and_a_filter_delete_what_is_in_both(index):
     assert searchkit.delete(index, ["d1", "d5"], where="year >= 5").summary.deleted.ids == ["d5"]
 
 
+def test_a_string_is_one_id_and_not_its_letters(index):
+    searchkit.add(index, docs("d", "1"))
+    assert searchkit.delete(index, "d1").summary.deleted.ids == ["d1"]
+    assert searchkit.delete(index, (id_ for id_ in ["d", "d2"])).summary.deleted.n == 2
+    assert ids(index) == ["d0", "d3", "d4", "d5", "1"]
+
+
+def test_a_long_id_is_quoted_by_its_head(index, tmp_path):
+    long = "x" * 100_000
+    shown = f"'{'x' * 80}'..."
+    with pytest.raises(ConfigError, match=f"no document {shown}\\. Ids"):
+        searchkit.delete(index, long)
+    rows = [{"doi": id_, "title": "", "text": text} for id_, text in [(long, "a"), (long, "b")]]
+    with pytest.raises(CorpusError, match=f"the id {shown} occurred before"):
+        searchkit.add(index, lines(tmp_path / "twice.jsonl", rows))
+    with pytest.raises(CorpusError, match=f"document {shown} has neither"):
+        searchkit.add(index, lines(tmp_path / "empty.jsonl", [rows[0] | {"text": ""}]))
+
+
 def test_the_columns_of_the_build_are_those_of_every_change(index, tmp_path):
     rows = [{"doi": "d0", "title": "Paper 0", "text": "dust", "year": 0}]
     rows += [{"doi": f"n{n}", "title": "", "text": "rain"} for n in range(5)]
@@ -70,6 +89,7 @@ def test_a_sync_that_would_empty_an_index_asks_first(index, tmp_path):
     [
         (searchkit.delete, "nothing says what to delete"),
         (lambda index: searchkit.delete(index, ["d0", "no"]), "holds no document 'no'"),
+        (lambda index: searchkit.delete(index, ["d0", 1]), "id 2 to delete is a number"),
         (lambda index: searchkit.add(index, docs("a", "a")), "the id 'a' comes twice"),
         (lambda index: searchkit.update(index, docs("no")), "no document 'no' to update"),
         (lambda index: searchkit.delete(index, where="year >= 0"), "would leave no document"),

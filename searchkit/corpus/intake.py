@@ -8,7 +8,7 @@ from hashlib import blake2b
 from searchkit.corpus.ledger import ReadLedger
 from searchkit.corpus.mojibake import repair
 from searchkit.corpus.rows import BadRow, Fields, missing
-from searchkit.corpus.values import id_of, text_of
+from searchkit.corpus.values import id_of, quoted, text_of
 from searchkit.types import Doc
 
 ACCEPTED = {"id": ("_id", "id"), "title": ("title",), "text": ("text", "abstract")}
@@ -46,7 +46,7 @@ class Intake:
         if not (text.strip() or title.strip()):
             raise BadRow(
                 "no text",
-                f"document {id_!r} has neither title nor text. "
+                f"document {quoted(id_)} has neither title nor text. "
                 "Remove it, or skip such rows with --on-error skip",
             )
         self._remember(id_)
@@ -66,8 +66,8 @@ class Intake:
     def _remember(self, id_: str) -> None:
         digest = blake2b(id_.encode(), digest_size=_DIGEST_BYTES).digest()
         if digest in self._seen:
-            why = f"the id {id_!r} occurred before. Make ids unique, or keep the first document of "
-            raise BadRow("duplicate id", f"{why}each with --on-error skip")
+            why = f"the id {quoted(id_)} occurred before. Make ids unique, or keep the first document "
+            raise BadRow("duplicate id", f"{why}of each with --on-error skip")
         self._seen.add(digest)
 
     def _sound(self, title: str, text: str) -> tuple[str, str]:

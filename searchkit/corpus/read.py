@@ -13,7 +13,7 @@ from searchkit.corpus.intake import ACCEPTED, Intake
 from searchkit.corpus.ledger import ReadLedger
 from searchkit.corpus.rows import RAW_CHARS, BadRow, Rows
 from searchkit.corpus.sources import FORMATS, Source, resolve
-from searchkit.corpus.values import holds_blank
+from searchkit.corpus.values import holds_blank, quoted
 from searchkit.errors import ConfigError, CorpusError, StorageError
 from searchkit.types import Doc
 
@@ -105,7 +105,9 @@ def _docs(rows: Rows, intake: Intake, rejects: _Rejects, ledger: ReadLedger) -> 
             continue
         if holds_blank(doc.id):
             ledger.n_blank_ids += 1
-            ledger.first_blank_id = ledger.first_blank_id or f"{doc.id!r} at {rows.where}:{line}"
+            ledger.first_blank_id = (
+                ledger.first_blank_id or f"{quoted(doc.id)} at {rows.where}:{line}"
+            )
         yield doc
 
 

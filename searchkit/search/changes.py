@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from searchkit.corpus.read import ReadLedger, ReadOptions, read_docs
+from searchkit.corpus.values import kind_of, quoted
 from searchkit.errors import ConfigError
 from searchkit.index import generation as generations
 from searchkit.index.build import Watch
@@ -90,7 +91,7 @@ def sync(
 
 def delete(
     index: str | Path,
-    ids: Sequence[str] = (),
+    ids: str | Iterable[str] = (),
     *,
     where: str | None = None,
     missing: Literal["refuse", "skip"] = "refuse",
@@ -98,10 +99,10 @@ def delete(
 ) -> Changed:
     """Delete documents by id, by a filter, or both: those with one of the ids that pass.
 
-    missing: what becomes of an id that the index does not hold. ConfigError where neither is
-    given, or an unknown id is refused.
+    ids: several, or a string, which is one. missing: what becomes of an id that the index does not
+    hold. ConfigError where neither is given, an unknown id is refused, or one is no string.
     """
-    options = options or ChangeOptions()
+    options, ids = options or ChangeOptions(), _named(ids)
     if not ids and where is None:
         raise ConfigError("nothing says what to delete. Name ids, or a filter with --where.")
     given = parse(where) if where is not None else None
@@ -122,9 +123,20 @@ def delete(
     return _settled(Path(index), changed, options)
 
 
+def _named(ids: str | Iterable[str]) -> list[str]:
+    """The ids as a list; a string is one id, not its letters."""
+    named = [ids] if isinstance(ids, str) else list(ids)
+    for n, id_ in enumerate(named, 1):
+        if not isinstance(id_, str):
+            raise ConfigError(f"id {n} to delete is {kind_of(id_)}. Write it as a string.")
+    return named
+
+
 def _refuse_unknown(index: Path, unknown: Sequence[str], missing: str) -> None:
     if unknown and missing == "refuse":
-        named = ", ".join(map(repr, unknown[:_SHOWN])) + (", ..." if len(unknown) > _SHOWN else "")
+        named = ", ".join(map(quoted, unknown[:_SHOWN])) + (
+            ", ..." if len(unknown) > _SHOWN else ""
+        )
         raise ConfigError(
             f"{index} holds no document {named}. Ids are as in the corpus; --missing skip passes "
             "over what is not there."
