@@ -70,8 +70,27 @@ def test_a_snapshot_stays_and_the_live_generation_keeps_its_date(index):
     [number] = fresh.snapshots
     with Index.open(index, number=int(number)) as older:
         assert len(older) == 39
-    invoke("compact", index, "--all", "--keep", "0")  # nothing is due, so nothing is committed
+    invoke("compact", index, "--all", "--keep", "1")  # as it is, so nothing is committed
     assert read(index) == fresh
+
+
+def test_another_number_of_snapshots_is_due_by_itself(index):
+    for n in range(3):
+        config = BuildConfig(replace=True, commit=CommitOptions(keep=3))
+        live = build_index(index, docs(f"e{n}", 6), config)
+    said = invoke("compact", index, "--keep", "1").stderr
+    assert "nothing is due" in said
+    assert f"{index}: 2 snapshots gone." in said
+    assert "The files of 1 older generation stay." in said
+    assert "Commits keep 1 snapshot from now on; it was 3." in said
+    fresh = read(index)
+    assert (fresh.keep, fresh.written, fresh.segments) == (1, live.written, live.segments)
+    assert set(fresh.snapshots) == {max(live.snapshots, key=int)}
+    assert "1 snapshot gone" in invoke("compact", index, "--all", "--keep", "0").stderr
+    assert read(index).snapshots == {}
+    number = read(index).number
+    assert invoke("compact", index, "--keep", "0").stderr.count("\n") == 1
+    assert read(index).number == number
 
 
 def test_a_place_without_an_index_is_refused(tmp_path):

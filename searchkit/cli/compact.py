@@ -60,24 +60,26 @@ def compact(
     except KeyboardInterrupt:
         left = f"interrupted. {index} is as the last merge left it"
         raise KeyboardInterrupt(f"{left}, and the same command goes on.") from None
-    if last is None:
+    if last is None or last.segments == live.segments:
         say(_nothing(index, live, everything=everything))
-        return
-    _sum_up(index, live, last, freed=n_bytes - _bytes(index), time_s=perf_counter() - begin)
+    else:
+        _sum_up(index, live, last, freed=n_bytes - _bytes(index), time_s=perf_counter() - begin)
+    if last is not None:
+        _tell_snapshots(index, live, last)
 
 
 def _compacted(index: Path, plan: Plan, *, keep: int | None, wait: bool) -> Generation | None:
     """What was committed last, each commit with a line; None where nothing was due."""
     from searchkit.cli.progress import Bars
-    from searchkit.index.compact import steps
+    from searchkit.index.compact import keep_snapshots, steps
 
-    last = None
+    last, commit = None, committing(keep=keep, wait=wait)
     with Bars() as bars:
-        for step in steps(index, watch=bars, plan=plan, commit=committing(keep=keep, wait=wait)):
+        for step in steps(index, watch=bars, plan=plan, commit=commit):
             bars.close()
             say(_spell(step))
             last = step.generation
-    return last
+    return keep_snapshots(index, commit) or last
 
 
 def _spell(step: Step) -> str:
@@ -123,9 +125,19 @@ def _sum_up(index: Path, live: Generation, last: Generation, *, freed: int, time
     before, after = count(len(live.segments), "segment"), len(last.segments)
     disk = f"{spell_bytes(freed)} freed" if freed >= 0 else f"{spell_bytes(-freed)} more on disk"
     say(f"{index}: {before} became {after}, {disk}, in {time_s:.1f} s.")
+
+
+def _tell_snapshots(index: Path, live: Generation, last: Generation) -> None:
+    from searchkit.evaluate.sizes import count
+
+    gone = len(live.snapshots.keys() - last.snapshots.keys())
+    if gone:
+        say(f"{index}: {count(gone, 'snapshot')} gone.")
     if last.snapshots:
         n = count(len(last.snapshots), "older generation")
         say(f"The files of {n} stay. `searchkit info {index}` lists them.")
+    if last.keep != live.keep:
+        say(f"Commits keep {count(last.keep, 'snapshot')} from now on; it was {live.keep:,}.")
 
 
 def _bytes(index: Path) -> int:

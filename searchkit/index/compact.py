@@ -93,6 +93,8 @@ def compact(
 ) -> Generation | None:
     """Do what is due, and return what was committed last; None where nothing was.
 
+    A commit that asks for another number of snapshots is due as well.
+
     all: make as few segments as can be, and leave no deleted row. Each merge is a commit of its
     own and takes the writer's lock for itself, so that others write in between; an ANN that a merge
     dropped is built again in another. Searches go on meanwhile, snapshots stay, and what is
@@ -103,6 +105,16 @@ def compact(
     fresh = None
     for step in steps(index, watch=watch, plan=due_all if all else due, commit=commit):
         fresh = step.generation
+    return keep_snapshots(index, commit) or fresh
+
+
+def keep_snapshots(index: Path, commit: CommitOptions) -> Generation | None:
+    """Commit how many snapshots an index keeps; None where it keeps as many already."""
+    if commit.keep in (None, generations.read(index).keep):
+        return None
+    with changing(index, commit) as (live, _):
+        fresh = publish(index, live, keep=commit.keep, instead=True)
+    stamps.check(index, fresh)
     return fresh
 
 
