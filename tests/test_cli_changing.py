@@ -87,3 +87,33 @@ def test_a_sync_with_the_wrong_corpus_is_stopped(index):
     assert result.exit_code == 1
     assert "146 of the 146 documents" in result.stderr.splitlines()[-1]
     assert generations.read(index).number == 1
+
+
+def test_a_dry_run_refuses_what_the_change_would(index):
+    row = json.dumps({"_id": "x", "title": "", "text": "glaciers"}) + "\n"
+    result = invoke("sync", index, "-", "--format", "jsonl", "--dry-run", stdin=row)
+    assert result.exit_code == 1
+    assert "To delete: 146 documents" in result.stderr
+    assert "--force" in result.stderr.splitlines()[-1]
+    gone = invoke("delete", index, "--where", "year >= 0", "--dry-run")
+    assert gone.exit_code == (1 if all("year" in row for row in rows()) else 0)
+
+
+def test_a_row_that_was_skipped_has_not_vanished(index, tmp_path):
+    now = corpus(tmp_path / "now.jsonl", rows())
+    broken = now.read_text("utf-8").splitlines()
+    now.write_text("\n".join([*broken[:3], broken[3][:-5], *broken[4:]]) + "\n", "utf-8")
+    result = invoke("sync", index, now, "--on-error", "skip", "--dry-run")
+    assert result.exit_code == 1
+    assert "1 row skipped" in result.stderr
+    assert "1 row of the corpus could not be read" in result.stderr.splitlines()[-1]
+    assert generations.read(index).number == 1
+    assert invoke("sync", index, now, "--on-error", "skip", "--force").exit_code == 0
+    assert generations.read(index).n_docs == 145
+
+
+def test_a_value_that_makes_a_column_text_is_told(index):
+    row = json.dumps({"_id": "x", "title": "", "text": "glaciers", "year": "n.d."}) + "\n"
+    said = invoke("add", index, "-", "--format", "jsonl", "--dry-run", stdin=row).stderr
+    assert "Column year becomes text, by 'n.d.'" in said
+    assert "becomes text" not in invoke("delete", index, rows()[0]["_id"]).stderr

@@ -64,7 +64,7 @@ def change_aloud(
 
     begin, live = perf_counter(), generations.read(index)
     size = estimate(corpus, options.read) if corpus else None
-    options = replace(options, agree=lambda summary: say(*planned(summary)))
+    options = replace(options, agree=lambda summary: say(*planned(summary, options)))
     try:
         with Bars() as bars:
             sized = replace(options, n_docs=size.n_docs if size else 0, watch=bars)
@@ -72,15 +72,18 @@ def change_aloud(
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_interrupted(index, corpus, live=live.number)) from None
     if options.dry_run:
-        say(*planned(changed.summary), "Nothing was changed: this was a dry run.")
+        say("Nothing was changed: this was a dry run.")
         return
     if changed.generation is not None:
         say_reuse(changed.generation, live)
-    _report(index, changed, options, time_s=perf_counter() - begin)
+    _report(index, changed, time_s=perf_counter() - begin)
 
 
-def planned(summary: Summary) -> list[str]:
-    """What a change does, a line for each kind of document."""
+def planned(summary: Summary, options: ChangeOptions) -> list[str]:
+    """What was met in the corpus, and what a change does, a line for each kind of document."""
+    from searchkit.cli.info import spell_reading
+
+    read = spell_reading(options.ledger.counts())[1:] if options.ledger.n_docs else []
     kinds = {
         "add": summary.added,
         "replace": summary.replaced,
@@ -88,7 +91,13 @@ def planned(summary: Summary) -> list[str]:
         "leave as it is": summary.unchanged,
         "pass over": summary.skipped,
     }
-    return [f"To {verb}: {_named(tally)}." for verb, tally in kinds.items() if tally.n]
+    found = [f"To {verb}: {_named(tally)}." for verb, tally in kinds.items() if tally.n]
+    for column, value in summary.retyped.items():
+        found.append(
+            f"Column {column} becomes text, by {value!r}: filters that compare it with a number or "
+            "a truth value will be refused."
+        )
+    return read + found
 
 
 def _named(tally: Tally) -> str:
@@ -98,16 +107,16 @@ def _named(tally: Tally) -> str:
     return f"{count(tally.n, 'document')} ({', '.join(tally.ids)}{more})"
 
 
-def _report(index: Path, changed: Changed, options: ChangeOptions, *, time_s: float) -> None:
-    from searchkit.cli.info import spell_reading
+def _report(index: Path, changed: Changed, *, time_s: float) -> None:
     from searchkit.evaluate.sizes import count
 
-    read = spell_reading(options.ledger.counts()) if options.ledger.n_docs else []
-    if changed.generation is None:
-        say(*read[1:], f"{index} is as it was: there was nothing to change.")
+    live = changed.settled or changed.generation
+    if live is None:
+        say(f"{index} is as it was: there was nothing to change.")
         return
-    n_docs, number = count(changed.generation.n_docs, "document"), changed.generation.number
-    say(*read[1:], f"{index}: {n_docs}, generation {number}, in {time_s:.1f} s.")
+    merged = ", segments merged" if changed.settled else ""
+    n_docs = count(live.n_docs, "document")
+    say(f"{index}: {n_docs}, generation {live.number}{merged}, in {time_s:.1f} s.")
 
 
 def _interrupted(index: Path, corpus: Sequence[str], *, live: int) -> str:

@@ -33,6 +33,7 @@ class Changed:
 
     summary: Summary
     generation: Generation | None
+    settled: Generation | None = None  # after the merges that it made due, where there were any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ class ChangeConfig:
     rule: Rule = ADD
     dense: Callable[[Generation], Sequence[DenseChoice]] = lambda live: ()  # its encoders, loaded
     agree: Callable[[Summary], None] = lambda summary: None  # raises to leave all as it is
-    dry_run: bool = False  # count, and change nothing
+    dry_run: bool = False  # count, or refuse as the change would, and change nothing
     commit: CommitOptions = PLAIN
 
 
@@ -68,6 +69,8 @@ def change_index(
             sorter = Sorter(opened, config.rule)
             for n, _ in enumerate(sorter.written(docs), 1):
                 told(n, n_docs)
+        _refuse_empty(index, sorter.summary)
+        config.agree(sorter.summary)
         return Changed(sorter.summary, None)
     with changing(index, config.commit) as (live, drafts):
         with Index.checked(index, live) as opened:
@@ -109,7 +112,10 @@ def delete_rows(
     """
     if dry_run:
         with Index.open(index) as opened:
-            return Changed(_deleted(opened, choose).summary, None)
+            summary = _deleted(opened, choose).summary
+        _refuse_empty(index, summary)
+        agree(summary)
+        return Changed(summary, None)
     with changing(index, commit) as (live, drafts):
         with Index.checked(index, live) as opened:
             sorter = _deleted(opened, choose)

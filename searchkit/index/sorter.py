@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 
 from searchkit.errors import ConfigError
 from searchkit.index.index import Index
@@ -55,6 +56,7 @@ class Summary:
     unchanged: Tally = field(default_factory=Tally)
     skipped: Tally = field(default_factory=Tally)
     n_before: int = 0  # documents of the index before
+    retyped: dict[str, object] = field(default_factory=dict)  # what becomes text -> by what
 
     @property
     def changes(self) -> bool:
@@ -78,6 +80,7 @@ class Sorter:
         self.summary = Summary(n_before=len(index))
         self.gone: Mask = np.zeros(index.n_rows, np.bool_)
         self._seen: Mask = np.zeros(index.n_rows, np.bool_)
+        self._kinds: dict[str, pa.DataType] | None = None  # of columns that are not text
 
     def written(self, docs: Iterable[Doc]) -> Iterator[Doc]:
         """Of the documents those that have to be written, in their order.
@@ -95,6 +98,7 @@ class Sorter:
                 if self._is_written(doc, stored.get(doc.id)):
                     if doc.id in rows:
                         self.gone[rows[doc.id]] = True
+                    self._look_at(doc.meta)
                     yield doc
         if self._rule.vanished == "delete":
             alive = self._index.alive
@@ -105,6 +109,16 @@ class Sorter:
         self.gone[rows] = True
         self.summary.deleted.n += len(rows)
         self.summary.deleted.ids += self._index.ids(rows[:_SHOWN])
+
+    def _look_at(self, meta: Mapping[str, Any]) -> None:
+        """Remember a value that makes a column text which is none: filters on it will not work."""
+        if self._kinds is None:
+            schema = self._index.table.schema
+            self._kinds = {f.name: f.type for f in schema if not pa.types.is_large_string(f.type)}
+        for name, kind in self._kinds.items():
+            value = meta.get(name)
+            if value is not None and name not in self.summary.retyped and not _fits(value, kind):
+                self.summary.retyped[name] = value
 
     def _is_written(self, doc: Doc, stored: Doc | None) -> bool:
         rule, summary = self._rule, self.summary
@@ -127,6 +141,14 @@ class Sorter:
         as_before = same(doc, stored)
         (summary.unchanged if as_before else summary.replaced).count(doc.id)
         return not as_before
+
+
+def _fits(value: object, kind: pa.DataType) -> bool:
+    if pa.types.is_boolean(kind):
+        return isinstance(value, bool)
+    if pa.types.is_nested(kind):
+        return isinstance(value, list)
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def same(fed: Doc, stored: Doc) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from searchkit.corpus.read import ReadLedger, ReadOptions, read_docs
 from searchkit.corpus.values import kind_of, quoted
 from searchkit.errors import ConfigError
+from searchkit.evaluate.sizes import count
 from searchkit.index import generation as generations
 from searchkit.index.build import Watch
 from searchkit.index.change import ChangeConfig, Changed, change_index, delete_rows
@@ -166,6 +167,7 @@ def _feed(
         options.agree(summary)
         if not options.force:
             _refuse_mass(index, summary)
+            _refuse_unread(summary, options.ledger)
 
     config = ChangeConfig(
         rule=rule, dense=dense, agree=agree, dry_run=options.dry_run, commit=options.commit
@@ -179,7 +181,7 @@ def _settled(index: Path, changed: Changed, options: ChangeOptions) -> Changed:
     """The change, which is there to be read by now, after the merges that it made due."""
     if changed.generation is None:
         return changed
-    return replace(changed, generation=after_commit(index, options.watch) or changed.generation)
+    return replace(changed, settled=after_commit(index, options.watch))
 
 
 def _docs(
@@ -202,6 +204,16 @@ def _once(docs: Iterable[Doc]) -> Iterable[Doc]:
             raise ConfigError(f"the id {doc.id!r} comes twice. Make ids unique.")
         seen.add(doc.id)
         yield doc
+
+
+def _refuse_unread(summary: Summary, ledger: ReadLedger) -> None:
+    """What stands in a row that could not be read has not vanished from the corpus."""
+    if summary.deleted.n and ledger.n_skipped:
+        raise ConfigError(
+            f"{count(ledger.n_skipped, 'row')} of the corpus could not be read, and what stood "
+            f"there would be among the {summary.deleted.n:,} deleted. Mend that; --force deletes "
+            "anyway."
+        )
 
 
 def _refuse_mass(index: Path, summary: Summary) -> None:
