@@ -136,6 +136,42 @@ def test_an_interrupted_build_leaves_the_old_index_or_none(tmp_path, error):
     assert not (tmp_path / "i" / "drafts").exists()
 
 
+def test_an_index_that_lost_current_is_no_place_for_a_new_one(tmp_path):
+    index = tmp_path / "i"
+    build(index)
+    (index / CURRENT).unlink()
+    before = every_byte(index)
+    with pytest.raises(DamagedIndex, match=r"CURRENT: is missing.* searchkit repair"):
+        Index.open(index)
+    with pytest.raises(DamagedIndex, match=r"CURRENT: is missing.* searchkit repair"):
+        build(index)
+    assert every_byte(index) == before
+    assert build(index, replace=True).number == 2
+
+
+def test_a_first_commit_that_was_cut_short_is_no_lost_index(tmp_path, monkeypatch):
+    index, whole = tmp_path / "i", disk.replace
+
+    def cut(path, content):
+        if path.name == CURRENT:
+            raise KeyboardInterrupt
+        whole(path, content)
+
+    monkeypatch.setattr(disk, "replace", cut)
+    with pytest.raises(KeyboardInterrupt):
+        build(index)
+    monkeypatch.undo()
+    with pytest.raises(FormatError, match="there is no index here"):
+        Index.open(index)
+    assert build(index).n_docs == len(DOCS)
+
+
+def test_a_file_is_said_to_be_no_index(tmp_path):
+    (tmp_path / "x").write_text("y")
+    with pytest.raises(FormatError, match="is a file, and an index is a folder"):
+        Index.open(tmp_path / "x")
+
+
 def test_a_changed_generation_is_refused(tmp_path):
     build(tmp_path / "i")
     path = path_of(tmp_path / "i", 1)
@@ -242,7 +278,7 @@ def test_every_damaged_file_is_named_at_open(tmp_path):
 def test_a_generation_that_cannot_be_read_is_a_sentence(tmp_path, text, why):
     build(tmp_path / "i")
     path_of(tmp_path / "i", 1).write_text(text)
-    with pytest.raises(DamagedIndex, match="its hash differs"):  # whatever it says by now
+    with pytest.raises(DamagedIndex, match="CURRENT says another hash"):  # whatever it says by now
         Index.open(tmp_path / "i")
     digest = hashlib.sha256(text.encode()).hexdigest()
     (tmp_path / "i" / CURRENT).write_text(f"000001 {digest}\n")

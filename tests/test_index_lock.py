@@ -190,5 +190,5 @@ def test_a_folder_that_cannot_be_written_can_be_searched(index):
 def test_no_index_is_no_damage(tmp_path):
     with pytest.raises(FormatError, match="there is no index here"):
         current(tmp_path / "i")
-    with pytest.raises(FormatError, match="there is no index here"):
+    with pytest.raises(FormatError, match="is a file, and an index is a folder"):
         current(Path(__file__))

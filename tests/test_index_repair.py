@@ -297,7 +297,7 @@ def test_nothing_is_made_where_there_is_no_index(tmp_path):
     assert not (tmp_path / "nowhere").exists()
     index = build_sample(tmp_path / "x")
     path_of(index, 1).write_text("{}")
-    with pytest.raises(DamagedIndex, match="hash differs"):
+    with pytest.raises(DamagedIndex, match="CURRENT says another hash"):
         repair(index)
 
 

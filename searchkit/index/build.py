@@ -83,12 +83,17 @@ def build_index(
 
 
 def refuse_strangers(out: Path, *, replace_index: bool) -> None:
-    """An index is replaced only on request, and a folder of other things never becomes one."""
+    """An index is replaced only on request, and a folder of other things never becomes one.
+
+    An index without CURRENT is one as well: DamagedIndex.
+    """
     if generations.exists(out):
         if not replace_index:
             message = f"there is an index at {out} already. Add --replace to build it anew."
             raise StorageError(message)
         return
+    if generations.has_lost_current(out) and not replace_index:
+        raise generations.lost_current(out)
     if out.exists() and not out.is_dir():
         raise StorageError(f"{out} is a file, and an index is a folder. Choose another name.")
     ours = {"lock", "drafts", "shards", "segments", "parts", "generations", ".CURRENT.draft"}

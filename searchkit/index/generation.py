@@ -16,6 +16,7 @@ from searchkit.index import disk, lock
 FORMAT = 2
 OLDEST_READABLE = 1
 CURRENT = "CURRENT"
+_DRAFT = f".{CURRENT}.draft"  # as disk.replace names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +143,32 @@ def exists(index: Path) -> bool:
     return (index / CURRENT).is_file()
 
 
+def has_lost_current(index: Path) -> bool:
+    """Whether generations lie there that CURRENT named once, and it is gone.
+
+    Those of a first commit that was cut short were never live: the draft of its CURRENT tells.
+    """
+    # in the order in which a commit makes them, or one that ends meanwhile looks like a loss
+    held = bool(numbers(index))
+    return held and not (index / _DRAFT).exists() and not (index / CURRENT).exists()
+
+
+def lost_current(index: Path) -> DamagedIndex:
+    cure = f"Write it again: searchkit repair {index}"
+    return DamagedIndex(index / CURRENT, "is missing, though generations lie beside it", cure)
+
+
 def commit(index: Path, generation: Generation) -> None:
     """Make a generation the live one. Its segments and parts are on the disk already."""
     path = path_of(index, generation.number)
     path.parent.mkdir(exist_ok=True)
     text = json.dumps(asdict(generation), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-    disk.replace(path, text.encode())
     digest = hashlib.sha256(text.encode()).hexdigest()
     line = f"{generation.number:06d} {digest}\n".encode()
+    if not exists(index):
+        disk.write(index / _DRAFT, line)  # else a crash from here on looks like a lost CURRENT
+        disk.sync(index)
+    disk.replace(path, text.encode())
     try:
         disk.replace(index / CURRENT, line)
     except OSError as error:
@@ -194,7 +213,7 @@ def hold(
     try:
         content = file.read()
         if hashlib.sha256(content).hexdigest() != digest:
-            why = f"is not what was committed: its hash differs from that in {named_by}"
+            why = f"is not what was committed: {named_by} says another hash, so one is damaged"
             raise DamagedIndex(path, why, _REBUILD)
         return parse(content, path), file
     except BaseException:
@@ -207,6 +226,11 @@ def current(index: Path) -> tuple[int, str]:
     try:
         found = re.fullmatch(rb"(\d{6,}) ([0-9a-f]{64})\n", (index / CURRENT).read_bytes())
     except (FileNotFoundError, NotADirectoryError):
+        if index.is_file():
+            why = "is a file, and an index is a folder"
+            raise FormatError(index, why, "Name the folder that `searchkit index` made.") from None
+        if has_lost_current(index):
+            raise lost_current(index) from None
         cure = f"Build one: searchkit index CORPUS --out {index}"
         raise FormatError(index, "there is no index here", cure) from None
     except IsADirectoryError:
