@@ -20,12 +20,12 @@ from searchkit.errors import SearchkitError
 from searchkit.types import Doc, Hit, Match, Place, Qrels, Query, Ranking, Run, Trace
 
 if TYPE_CHECKING:
+    from searchkit.corpus.read import Corpus
     from searchkit.evaluate.compare import Comparison
     from searchkit.evaluate.measures import Evaluation
     from searchkit.index.change import Changed
     from searchkit.index.generation import Generation
     from searchkit.models.device import Device
-    from searchkit.search.changes import Corpus
     from searchkit.search.protocol.replay import Replay
     from searchkit.search.searcher import Searcher
     from searchkit.tune.bench.result import Bench
@@ -60,8 +60,8 @@ __all__ = [
 __version__ = "0.1.0"
 
 
-def build(corpus: str | Path, *, out: str | Path, **options: Any) -> Generation:  # noqa: ANN401
-    """Build an index; see `searchkit.search.api.build` for the options."""
+def build(corpus: Corpus, *, out: str | Path, **options: Any) -> Generation:  # noqa: ANN401
+    """Build an index of files or Docs; see `searchkit.search.api.build` for the options."""
     from searchkit.search import api
 
     return api.build(corpus, out=out, **options)

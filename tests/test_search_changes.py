@@ -1,9 +1,10 @@
 import json
+from datetime import date
 
 import pytest
 
 import searchkit
-from searchkit.corpus.read import ReadOptions
+from searchkit.corpus.read import ReadLedger, ReadOptions
 from searchkit.errors import ConfigError, CorpusError
 from searchkit.search.api import IndexOptions
 from searchkit.types import Doc
@@ -90,7 +91,6 @@ def test_a_sync_that_would_empty_an_index_asks_first(index, tmp_path):
         (searchkit.delete, "nothing says what to delete"),
         (lambda index: searchkit.delete(index, ["d0", "no"]), "holds no document 'no'"),
         (lambda index: searchkit.delete(index, ["d0", 1]), "id 2 to delete is a number"),
-        (lambda index: searchkit.add(index, docs("a", "a")), "the id 'a' comes twice"),
         (lambda index: searchkit.update(index, docs("no")), "no document 'no' to update"),
         (lambda index: searchkit.delete(index, where="year >= 0"), "would leave no document"),
     ],
@@ -108,6 +108,88 @@ def test_a_bad_row_changes_nothing(index, tmp_path):
     with pytest.raises(CorpusError, match=r"bad\.jsonl:2"):
         searchkit.add(index, corpus)
     assert ids(index) == before
+
+
+BAD = [
+    (Doc(1, "", "x"), "the id is a number"),
+    (Doc(None, "", "x"), "the id is None"),
+    (Doc("", "", "x"), "the id is empty"),
+    (Doc("a\nb", "", "x"), "the id 'a.*' holds a control character"),
+    (Doc("\ud800", "", "x"), "the id holds half a surrogate pair"),
+    (Doc("a", "", "x\udfff"), "the text holds half a surrogate pair"),
+    (Doc("a", None, "x"), "the title is None"),
+    (Doc("a", "", ["x"]), "the text is a list"),
+    (Doc("a", "", " "), "document 'a' has neither title nor text"),
+    (Doc("good", "", "x"), "the id 'good' occurred before"),
+    (Doc("a", "", "x", None), "the metadata is None"),
+    (Doc("a", "", "x", {1: 2}), "a name in the metadata is a number"),
+    (Doc("a", "", "x", {"y": float("nan")}), "metadata 'y' is nan"),
+    (Doc("a", "", "x", {"y": {"z": 1}}), "metadata 'y' is an object"),
+    (Doc("a", "", "x", {"y": ["z", 1]}), "an item of metadata 'y' is a number"),
+    (Doc("a", "", "x", {"y": "\ud800"}), "metadata 'y' holds half a surrogate pair"),
+    (Doc("a", "", "x", {"y": date(2020, 1, 1)}), "metadata 'y' is date"),
+    ({"id": "a", "text": "x"}, "this is an object, and not a Doc"),
+    ("a", "this is a string, and not a Doc"),
+]
+
+
+@pytest.mark.parametrize(("doc", "why"), BAD)
+def test_a_given_document_is_checked_like_a_row(index, tmp_path, doc, why):
+    good, before = Doc("good", "", "dust"), ids(index)
+    for change in (searchkit.add, searchkit.update, searchkit.sync):
+        options = {"missing": "add"} if change is searchkit.update else {}
+        with pytest.raises(CorpusError, match=f"documents:2: {why}"):
+            change(index, [good, doc], **options)
+    with pytest.raises(CorpusError, match=f"documents:2: {why}"):
+        searchkit.build(iter([good, doc]), out=tmp_path / "new", encoders=[])
+    assert ids(index) == before
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("corpus", [Doc("a", "", "x"), None, 5])
+def test_what_is_no_corpus_is_refused(index, tmp_path, corpus):
+    for change in (searchkit.add, searchkit.sync):
+        with pytest.raises(ConfigError, match="the corpus is"):
+            change(index, corpus)
+    with pytest.raises(ConfigError, match="the corpus is"):
+        searchkit.build(corpus, out=tmp_path / "new", encoders=[])
+
+
+def test_given_documents_are_built_as_those_of_a_file(index, tmp_path):
+    meta = {
+        "_id": "of another",
+        "text": "other",
+        "n": 1,
+        "x": 0.5,
+        "b": True,
+        "l": ["p"],
+        "no": None,
+    }
+    given = [Doc("a", "T", "dust", meta), *docs("b c")]
+    ledger = ReadLedger()
+    searchkit.build(given, out=tmp_path / "new", encoders=[], ledger=ledger)
+    assert (ledger.n_docs, ledger.n_blank_ids) == (2, 1)
+    with searchkit.open(tmp_path / "new", reranker=None) as searcher:
+        held = list(searcher.index)
+    assert held == given
+    assert held[0].meta == {name: value for name, value in meta.items() if value is not None}
+    assert not searchkit.sync(tmp_path / "new", held).summary.changes
+
+
+def test_bad_given_documents_are_skipped_and_counted_when_told(index):
+    ledger = ReadLedger()
+    searchkit.add(index, [*docs("a", "a"), 5], read=ReadOptions(on_error="skip"), ledger=ledger)
+    assert ids(index)[-1] == "a"
+    assert ledger.reasons == {"duplicate id": 1, "no document": 1}
+
+
+@pytest.mark.parametrize("change", [searchkit.add, searchkit.update])
+def test_no_document_changes_nothing(index, change):
+    changed = change(index, [])
+    assert changed.generation is None
+    assert (changed.summary.changes, changed.summary.n_after) == (False, 6)
+    with pytest.raises(ConfigError, match="would leave no document"):
+        searchkit.sync(index, [], force=True)
 
 
 def test_an_open_searcher_goes_on_and_reloads_when_told(index):

@@ -66,8 +66,8 @@ class Intake:
     def _remember(self, id_: str) -> None:
         digest = blake2b(id_.encode(), digest_size=_DIGEST_BYTES).digest()
         if digest in self._seen:
-            why = f"the id {quoted(id_)} occurred before. Make ids unique, or keep the first document "
-            raise BadRow("duplicate id", f"{why}of each with --on-error skip")
+            why = f"the id {quoted(id_)} occurred before. Make ids unique, or keep the first "
+            raise BadRow("duplicate id", f"{why}document of each with --on-error skip")
         self._seen.add(digest)
 
     def _sound(self, title: str, text: str) -> tuple[str, str]:

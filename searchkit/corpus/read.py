@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import Literal, TextIO, TypeAlias, cast
 
+from searchkit.corpus.given import given_rows
 from searchkit.corpus.intake import ACCEPTED, Intake
 from searchkit.corpus.ledger import ReadLedger
 from searchkit.corpus.rows import RAW_CHARS, BadRow, Rows
@@ -17,7 +18,9 @@ from searchkit.corpus.values import holds_blank, quoted
 from searchkit.errors import ConfigError, CorpusError, StorageError
 from searchkit.types import Doc
 
-__all__ = ["ReadLedger", "ReadOptions", "read_docs"]
+__all__ = ["Corpus", "ReadLedger", "ReadOptions", "read_corpus", "read_docs"]
+
+Corpus: TypeAlias = str | Path | Sequence[str | Path] | Iterable[Doc]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,27 @@ class ReadOptions:
             faults.append(f"the format is one of {', '.join(FORMATS)}, not {self.format!r}")
         if faults:
             raise ConfigError("; ".join(faults))
+
+
+def read_corpus(corpus: Corpus, options: ReadOptions, *, ledger: ReadLedger) -> Iterator[Doc]:
+    """The documents of sources as `read_docs` reads them, or those that are given themselves.
+
+    Given documents are checked like rows: id and texts are strings without half a surrogate pair,
+    the id is not empty and unique, there is a title or a text, and metadata is str, int, float,
+    bool, list of str, or None, which is left out. CorpusError names a bad one by its position from
+    1, where `on_error` is stop. No document at all is none.
+    """
+    if isinstance(corpus, str | Path):
+        return read_docs([str(corpus)], options, ledger=ledger)
+    if isinstance(corpus, Sequence) and corpus and all(isinstance(c, str | Path) for c in corpus):
+        return read_docs([str(source) for source in corpus], options, ledger=ledger)
+    return _given(given_rows(cast(Iterable[Doc], corpus)), options, ledger)
+
+
+def _given(rows: Rows, options: ReadOptions, ledger: ReadLedger) -> Iterator[Doc]:
+    intake = Intake({}, fix_text=options.fix_text, ledger=ledger)
+    with closing(_Rejects(options, ledger)) as rejects:
+        yield from _docs(rows, intake, rejects, ledger)
 
 
 def read_docs(sources: Sequence[str], options: ReadOptions, *, ledger: ReadLedger) -> Iterator[Doc]:

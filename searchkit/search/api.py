@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from searchkit.corpus.read import ReadLedger, ReadOptions, read_docs
+from searchkit.corpus.read import Corpus, ReadLedger, ReadOptions, read_corpus
 from searchkit.index.ann import AnnKind
 from searchkit.index.build import BuildConfig, Watch, build_index
 from searchkit.index.collect import PLAIN, CommitOptions
@@ -37,7 +37,7 @@ class IndexOptions:
 
 
 def build(
-    corpus: str | Path | Sequence[str | Path],
+    corpus: Corpus,
     *,
     out: str | Path,
     encoders: Sequence[str] = ("minilm",),
@@ -46,18 +46,18 @@ def build(
     n_docs: int = 0,
     watch: Watch = lambda phase: lambda done, total: None,
 ) -> Generation:
-    """Build an index from a corpus: files, BEIR folders, "-" for stdin or hf:NAME.
+    """Build an index from a corpus: files, BEIR folders, "-" for stdin, hf:NAME, or Docs.
 
-    The same as `searchkit index`. Returns what was committed; `open` searches it.
+    The same as `searchkit index`; Docs are checked as `read_corpus` does. Returns what was
+    committed; `open` searches it.
     """
     options, ledger = options or IndexOptions(), ledger or ReadLedger()
-    sources = [corpus] if isinstance(corpus, str | Path) else list(corpus)
     dense = [_dense(name, options) for name in dict.fromkeys(encoders)]
     config = BuildConfig(
         analyzer=options.analyzer, dense=dense, ann=options.ann, replace=options.replace
     )
     config = replace(config, commit=options.commit)
-    docs = read_docs([str(source) for source in sources], options.read, ledger=ledger)
+    docs = read_corpus(corpus, options.read, ledger=ledger)
     return build_index(
         Path(out),
         docs,

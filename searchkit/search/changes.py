@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 
-from searchkit.corpus.read import ReadLedger, ReadOptions, read_docs
+from searchkit.corpus.read import Corpus, ReadLedger, ReadOptions, read_corpus
 from searchkit.corpus.values import kind_of, quoted
 from searchkit.errors import ConfigError
 from searchkit.evaluate.sizes import count
@@ -25,9 +25,7 @@ from searchkit.index.sorter import ADD, SYNC, UPDATE, Rule, Summary
 from searchkit.models.device import Device
 from searchkit.retrieve.filters import parse
 from searchkit.search.stored import stored_choice
-from searchkit.types import Doc, Rows
-
-Corpus: TypeAlias = str | Path | Sequence[str | Path] | Iterable[Doc]
+from searchkit.types import Rows
 
 _SHOWN = 5
 _MASS = 0.5  # share of an index that no sync deletes unasked
@@ -58,7 +56,8 @@ def add(
 ) -> Changed:
     """Add documents to an index, from files as `build` reads them or as they are.
 
-    existing: what becomes of one whose id the index holds. ConfigError where it is refused.
+    existing: what becomes of one whose id the index holds. ConfigError where it is refused,
+    CorpusError for one that `read_corpus` refuses. No document at all changes nothing.
     """
     return _feed(Path(index), corpus, replace(ADD, existing=existing), options or ChangeOptions())
 
@@ -172,7 +171,7 @@ def _feed(
     config = ChangeConfig(
         rule=rule, dense=dense, agree=agree, dry_run=options.dry_run, commit=options.commit
     )
-    docs = _docs(corpus, read, options.ledger)
+    docs = read_corpus(corpus, read, ledger=options.ledger)
     changed = change_index(index, docs, config, n_docs=options.n_docs, watch=options.watch)
     return _settled(index, changed, options)
 
@@ -182,28 +181,6 @@ def _settled(index: Path, changed: Changed, options: ChangeOptions) -> Changed:
     if changed.generation is None:
         return changed
     return replace(changed, settled=after_commit(index, options.watch))
-
-
-def _docs(
-    corpus: Corpus,
-    read: ReadOptions,
-    ledger: ReadLedger,
-) -> Iterable[Doc]:
-    if isinstance(corpus, str | Path):
-        return read_docs([str(corpus)], read, ledger=ledger)
-    if isinstance(corpus, Sequence) and all(isinstance(one, str | Path) for one in corpus):
-        return read_docs([str(one) for one in corpus], read, ledger=ledger)
-    return _once(corpus)  # type: ignore[arg-type]
-
-
-def _once(docs: Iterable[Doc]) -> Iterable[Doc]:
-    """The documents; ConfigError where an id comes twice, which files are read for anyway."""
-    seen: set[str] = set()
-    for doc in docs:
-        if doc.id in seen:
-            raise ConfigError(f"the id {doc.id!r} comes twice. Make ids unique.")
-        seen.add(doc.id)
-        yield doc
 
 
 def _refuse_unread(summary: Summary, ledger: ReadLedger) -> None:
