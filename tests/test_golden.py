@@ -145,5 +145,20 @@ def test_vectors_without_their_encoder_stay_and_it_is_said(tmp_path):
 
 def test_the_command_says_what_it_did(tmp_path):
     index = shutil.copytree(GOLDEN / "v1", tmp_path / "x")
-    assert f"format {FORMAT}, which was 1" in invoke("upgrade", index).stderr
+    said = invoke("upgrade", index).stderr
+    assert (
+        f"format {FORMAT}, which was 1; what texts vectors were made of is known for 1 part more"
+        in said
+    )
     assert "Nothing was committed" in invoke("upgrade", index).stderr
+
+
+def test_parts_of_an_older_format_in_an_index_of_the_newest_are_told(tmp_path):
+    """As a change leaves them: it writes the newest format, and no part again."""
+    index = shutil.copytree(GOLDEN / "v1", tmp_path / "x")
+    publish(index, read(index))
+    said = invoke("upgrade", index).stderr
+    assert (
+        f"of format {FORMAT} already; what texts vectors were made of is known for 1 part more"
+        in said
+    )

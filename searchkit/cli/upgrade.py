@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from searchkit.cli.committing import Keep, Wait, committing
 from searchkit.cli.interrupt import ended_by_sigterm
 from searchkit.cli.options import Device, IndexPath, TrustRemoteCode
 from searchkit.cli.screen import say
+
+if TYPE_CHECKING:
+    from searchkit.index.upgrade import Upgrade
 
 
 @ended_by_sigterm()
@@ -37,7 +41,19 @@ def upgrade(
         done = work(index, opener=opener, commit=committing(keep=keep, wait=wait), watch=bars)
     for note in done.notes:
         say(note)
-    if done.changed:
-        say(f"{index}: format {done.generation.format}, which was {done.before}.")
-    else:
-        say(f"{index}: is of format {done.before}, the newest, already. Nothing was committed.")
+    say(f"{index}: {_spell(done)}")
+
+
+def _spell(done: Upgrade) -> str:
+    from searchkit.evaluate.sizes import count
+
+    was, now = done.before, done.generation.format
+    if not done.changed:
+        return f"is of format {was}, the newest, already. Nothing was committed."
+    found = f"format {now}, which was {was}" if was != now else f"of format {now} already"
+    if done.n_described:
+        parts = count(done.n_described, "part")
+        return f"{found}; what texts vectors were made of is known for {parts} more."
+    return (
+        f"{found}." if was != now else f"{found}; the kind of ANN of its encoders is written down."
+    )

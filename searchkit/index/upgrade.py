@@ -33,6 +33,7 @@ class Upgrade:
     generation: Generation
     before: int
     changed: bool
+    n_described: int = 0  # vector parts that know now what texts they were made of
     notes: tuple[str, ...] = ()
 
 
@@ -58,7 +59,7 @@ def upgrade(
         changed = draft != live or live.format != FORMAT
         fresh = publish(index, draft, keep=commit.keep) if changed else live
     stamps.check(index, fresh)
-    return Upgrade(fresh, live.format, changed, tuple(work.notes.values()))
+    return Upgrade(fresh, live.format, changed, work.n_described, tuple(work.notes.values()))
 
 
 class _Upgrader:
@@ -66,6 +67,7 @@ class _Upgrader:
         self._drafts, self._live, self._opener, self._watch = drafts, live, opener, watch
         self._encoders: dict[str, Encoder | None] = {}
         self.notes: dict[str, str] = {}  # by encoder
+        self.n_described = 0
 
     def segments(self) -> Iterator[Segment]:
         for segment in self._live.segments:
@@ -76,6 +78,7 @@ class _Upgrader:
                 if part.kind == "vectors" and DIGESTS not in part.files:
                     fresh = self._described(segment, part)
                     moved[part.hash] = fresh.hash
+                    self.n_described += fresh is not part
                 elif part.kind == "ann":
                     fresh = self._over(part, moved.get(part.config["vectors"]))
                 parts.append(fresh)
