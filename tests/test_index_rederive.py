@@ -108,7 +108,15 @@ def test_the_command_says_how_vectors_are_searched_now(tmp_path):
     index = build(tmp_path / "x", dense=[32])
     assert "searched by hnsw (0 of 3 parts are scanned)" in invoke("ann", index, "hnsw").stderr
     assert "searched so already" in invoke("ann", index, "hnsw").stderr
-    assert "searched by an exact scan" in invoke("ann", index, "auto").stderr
+    assert "searched by an exact scan (auto asks for 100,000" in invoke("ann", index, "auto").stderr
+    said = invoke("ann", index, "ivfpq").stderr
+    assert "exact scan (ivfpq asks for 1,024 vectors in a segment, the most here are " in said
+    number = read(index).number
+    said = invoke("ann", index, "ivfpq").stderr
+    assert "searched so already, by an exact scan (ivfpq asks for 1,024" in said
+    assert "Nothing was committed." in said
+    assert read(index).number == number
+    assert "searched by an exact scan, in " in invoke("ann", index, "flat").stderr
     bare = build(tmp_path / "bare")
     assert "has no vectors" in refused("ann", bare, "hnsw")
     assert invoke("ann", index, "annoy").exit_code == 2

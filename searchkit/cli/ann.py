@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,6 +11,10 @@ from searchkit.cli.committing import Keep, Wait, committing
 from searchkit.cli.interrupt import ended_by_sigterm
 from searchkit.cli.options import IndexPath
 from searchkit.cli.screen import say
+
+if TYPE_CHECKING:
+    from searchkit.index.ann import AnnKind
+    from searchkit.index.generation import Generation
 
 Kind = Annotated[
     Literal["auto", "flat", "hnsw", "ivfpq"],
@@ -41,10 +45,26 @@ def ann(index: IndexPath, kind: Kind, keep: Keep = None, *, wait: Wait = False) 
     with Bars("vectors") as bars:
         fresh = change_ann(index, kind, commit=committing(keep=keep, wait=wait), watch=bars)
     if fresh.number == live.number:
-        say(f"{index}: vectors are searched so already. Nothing was committed.")
+        say(f"{index}: vectors are searched so already, by {_spell(fresh, kind)}.")
+        say("Nothing was committed.")
         return
-    kinds = [one.config["ann"] for s in fresh.segments for one in s.parts if one.kind == "ann"]
-    n_vectors = sum(one.kind == "vectors" for s in fresh.segments for one in s.parts)
-    built = ", ".join(sorted(set(kinds))) or "an exact scan"
-    few = f" ({n_vectors - len(kinds)} of {n_vectors} parts are scanned)" if kinds else ""
-    say(f"{index}: vectors are searched by {built}{few}, in {perf_counter() - begin:.1f} s.")
+    time_s = perf_counter() - begin
+    say(f"{index}: vectors are searched by {_spell(fresh, kind)}, in {time_s:.1f} s.")
+
+
+def _spell(generation: Generation, kind: AnnKind) -> str:
+    """What searches the vectors, and why it is an exact scan where another kind was asked for."""
+    from searchkit.index.ann import least_of
+
+    parts = [part for segment in generation.segments for part in segment.parts]
+    kinds = [part.config["ann"] for part in parts if part.kind == "ann"]
+    sizes = [part.stats["n_vectors"] for part in parts if part.kind == "vectors"]
+    if kinds:
+        few = f"{len(sizes) - len(kinds)} of {len(sizes)} parts are scanned"
+        return f"{', '.join(sorted(set(kinds)))} ({few})"
+    if kind == "flat":
+        return "an exact scan"
+    return (
+        f"an exact scan ({kind} asks for {least_of(kind):,} vectors in a segment, "
+        f"the most here are {max(sizes):,}; segments that grow so large get it)"
+    )

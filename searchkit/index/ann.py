@@ -54,6 +54,11 @@ def choose_kind(kind: AnnKind, n_vectors: int) -> Literal["flat", "hnsw", "ivfpq
     return kind if n_vectors else "flat"
 
 
+def least_of(kind: AnnKind) -> int:
+    """Vectors that a segment needs to get an ANN of the kind; fewer are scanned, and exactly."""
+    return {"auto": HNSW_FROM, "ivfpq": IVFPQ_LEAST}.get(kind, 1)
+
+
 def write_ann(
     folder: Path,
     part: VectorPart,

@@ -11,7 +11,7 @@ from searchkit.index import stamps
 from searchkit.index.ann import AnnKind, choose_kind
 from searchkit.index.build import Watch, versions
 from searchkit.index.collect import PLAIN, CommitOptions, publish
-from searchkit.index.dense_parts import ann_part
+from searchkit.index.dense_parts import ann_kind, ann_part
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Generation, Part, Segment
 from searchkit.index.writer import changing
@@ -38,9 +38,10 @@ def change_ann(
             replace(segment, parts=tuple(_by_kind(drafts, segment, kind, watch)))
             for segment in live.segments
         )
-        encoders = tuple({**record, "ann": kind} for record in live.encoders)  # for merges, too
-        if (segments, encoders) == (live.segments, live.encoders):
+        meant = {kind} == {ann_kind(live, record["name"]) for record in live.encoders}
+        if meant and segments == live.segments:
             return live
+        encoders = tuple({**record, "ann": kind} for record in live.encoders)  # for merges, too
         draft = replace(live, segments=segments, encoders=encoders, versions=versions())
         fresh = publish(index, draft, keep=commit.keep)
     stamps.check(index, fresh)
