@@ -74,10 +74,15 @@ def add(
     existing: Literal["refuse", "skip", "replace"] = "refuse",
     **options: Any,  # noqa: ANN401
 ) -> Changed:
-    """Add documents to an index; see `searchkit.search.changes` for this and the options."""
+    """Add documents to an index, files or Docs.
+
+    `keep=N` leaves N older generations as snapshots, `wait=True` waits for another writer; see
+    `searchkit.search.changes.ChangeOptions` for the other options.
+    """
     from searchkit.search import changes
 
-    return changes.add(index, corpus, existing=existing, options=changes.ChangeOptions(**options))
+    how = changes.ChangeOptions.of("add", options)
+    return changes.add(index, corpus, existing=existing, options=how)
 
 
 def update(
@@ -87,10 +92,11 @@ def update(
     missing: Literal["refuse", "skip", "add"] = "refuse",
     **options: Any,  # noqa: ANN401
 ) -> Changed:
-    """Put documents in the place of those of their ids."""
+    """Put documents in the place of those of their ids; options are those of `add`."""
     from searchkit.search import changes
 
-    return changes.update(index, corpus, missing=missing, options=changes.ChangeOptions(**options))
+    how = changes.ChangeOptions.of("update", options)
+    return changes.update(index, corpus, missing=missing, options=how)
 
 
 def delete(
@@ -104,7 +110,7 @@ def delete(
     """Delete documents by id (one, or several), by a filter, or by both."""
     from searchkit.search import changes
 
-    how = changes.ChangeOptions(**options)
+    how = changes.ChangeOptions.of("delete", options)
     return changes.delete(index, ids, where=where, missing=missing, options=how)
 
 
@@ -112,7 +118,7 @@ def sync(index: str | Path, corpus: Corpus, **options: Any) -> Changed:  # noqa:
     """Make an index hold what the corpus holds; `dry_run=True` only counts."""
     from searchkit.search import changes
 
-    return changes.sync(index, corpus, options=changes.ChangeOptions(**options))
+    return changes.sync(index, corpus, options=changes.ChangeOptions.of("sync", options))
 
 
 def open(  # noqa: A001 - searchkit.open reads as it should

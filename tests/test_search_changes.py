@@ -6,6 +6,7 @@ import pytest
 import searchkit
 from searchkit.corpus.read import ReadLedger, ReadOptions
 from searchkit.errors import ConfigError, CorpusError
+from searchkit.index.collect import CommitOptions
 from searchkit.search.api import IndexOptions
 from searchkit.types import Doc
 
@@ -190,6 +191,29 @@ def test_no_document_changes_nothing(index, change):
     assert (changed.summary.changes, changed.summary.n_after) == (False, 6)
     with pytest.raises(ConfigError, match="would leave no document"):
         searchkit.sync(index, [], force=True)
+
+
+CHANGES = {
+    "add": lambda index, **options: searchkit.add(index, docs("new"), **options),
+    "update": lambda index, **options: searchkit.update(index, docs("d1"), **options),
+    "delete": lambda index, **options: searchkit.delete(index, "d1", **options),
+    "sync": lambda index, **options: searchkit.sync(index, docs("d1"), force=True, **options),
+}
+
+
+@pytest.mark.parametrize("verb", CHANGES)
+def test_every_change_takes_keep_and_wait_and_names_what_it_does_not_take(index, verb):
+    change, before = CHANGES[verb], ids(index)
+    with pytest.raises(
+        TypeError, match=rf"^{verb}\(\) has no option 'kep', only read, .*keep, wait"
+    ):
+        change(index, kep=1)
+    with pytest.raises(TypeError, match=rf"^{verb}\(\) has no option 'keep'"):
+        change(index, keep=1, commit=CommitOptions())  # which says it
+    with pytest.raises(ConfigError, match="keep must be at least 0, not -1"):
+        change(index, keep=-1)
+    assert ids(index) == before
+    assert change(index, keep=2, wait=True).generation.keep == 2
 
 
 def test_an_open_searcher_goes_on_and_reloads_when_told(index):

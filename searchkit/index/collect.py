@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from searchkit.errors import FormatError
+from searchkit.errors import ConfigError, FormatError
 from searchkit.index import disk
 from searchkit.index.generation import (
     FORMAT,
@@ -32,6 +32,11 @@ class CommitOptions:
     keep: int | None = None  # older generations that stay as snapshots; None carries on
     wait: bool = False  # for another writer, instead of refusing
     told: Callable[[str], None] = lambda sentence: None  # hears whom it waits for
+
+    def __post_init__(self) -> None:
+        """ConfigError for fewer generations than none."""
+        if self.keep is not None and self.keep < 0:
+            raise ConfigError(f"keep must be at least 0, not {self.keep}.")
 
 
 PLAIN = CommitOptions()

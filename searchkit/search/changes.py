@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from searchkit.search.stored import stored_choice
 from searchkit.types import Rows
 
 _SHOWN = 5
+_OF_COMMIT = ("keep", "wait")
 _MASS = 0.5  # share of an index that no sync deletes unasked
 
 
@@ -45,6 +46,20 @@ class ChangeOptions:
     ledger: ReadLedger = field(default_factory=ReadLedger)  # counts what was read
     n_docs: int = 0  # of the corpus: an estimate for progress
     watch: Watch = lambda phase: lambda done, total: None
+
+    @classmethod
+    def of(cls, verb: str, given: Mapping[str, Any]) -> ChangeOptions:
+        """The keywords that `searchkit.VERB` was called with; keep and wait are of the commit.
+
+        TypeError for a keyword that is none.
+        """
+        names = [one.name for one in fields(cls)]
+        names += [name for name in _OF_COMMIT if "commit" not in given]
+        if unknown := [name for name in given if name not in names]:
+            raise TypeError(f"{verb}() has no option {unknown[0]!r}, only {', '.join(names)}")
+        own = {name: value for name, value in given.items() if name not in _OF_COMMIT}
+        commit = {name: given[name] for name in _OF_COMMIT if name in given}
+        return cls(**{"commit": CommitOptions(**commit)} | own)
 
 
 def add(
