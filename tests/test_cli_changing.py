@@ -117,3 +117,19 @@ def test_a_value_that_makes_a_column_text_is_told(index):
     said = invoke("add", index, "-", "--format", "jsonl", "--dry-run", stdin=row).stderr
     assert "Column year becomes text, by 'n.d.'" in said
     assert "becomes text" not in invoke("delete", index, rows()[0]["_id"]).stderr
+
+
+def test_info_tells_the_build_and_what_came_since_apart(index, tmp_path):
+    assert "\nchanges" not in invoke("info", index).stdout
+    assert "\ndeleted" not in invoke("info", index).stdout
+    invoke("delete", index, rows()[0]["_id"], rows()[1]["_id"])
+    more = corpus(tmp_path / "more.jsonl", [{"_id": "x", "title": "", "text": "glaciers"}])
+    invoke("add", index, more)
+    out = invoke("info", index).stdout
+    assert "\nwhen built  146 documents read (" in out
+    assert "\nchanges     1 added, 2 deleted in 2 commits since\n" in out
+    assert "\ndocuments   145 in " in out
+    assert "\ndeleted     2 documents still on disk; `searchkit compact --all` takes " in out
+    assert json.loads(invoke("info", index, "--json").stdout)["deleted"] == 2
+    invoke("compact", index, "--all")
+    assert "\ndeleted" not in invoke("info", index).stdout

@@ -59,6 +59,7 @@ def describe(index: Index) -> dict[str, Any]:
     return {
         "index": str(index.path),
         "documents": generation.n_docs,
+        "deleted": generation.n_rows - generation.n_docs,
         "segments": len(generation.segments),
         "generation": generation.number,
         "format": generation.format,
@@ -137,6 +138,7 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("index", f"{facts['index']}, generation {facts['generation']}, {facts['written']}"),
         *(("snapshot", _spell_snapshot(one)) for one in facts["snapshots"]),
         ("documents", f"{facts['documents']:,} in {count(facts['segments'], 'segment')}"),
+        *([("deleted", _spell_deleted(facts["deleted"]))] if facts["deleted"] else []),
         ("metadata", ", ".join(f"{name} ({kind})" for name, kind in facts["metadata"].items())),
         ("analyzer", facts["analyzer"]),
         *(("encoder", _spell_encoder(record)) for record in facts["encoders"]),
@@ -147,10 +149,28 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("pipeline", facts["pipeline"]["sentence"]),
         ("why", facts["pipeline"]["why"]),
     ]
-    lines += [("read", sentence) for sentence in spell_reading(facts["read"].get("read", {}))]
+    read = spell_reading(facts["read"].get("read", {}))
+    lines += [("when built", sentence) for sentence in read]
+    if changes := facts["read"].get("changes"):
+        lines.append(("changes", _spell_changes(changes)))
     sizes = ", ".join(f"{part} {spell_bytes(n)}" for part, n in facts["bytes"].items())
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     return [*lines, ("disk", sizes), ("versions", f"format {facts['format']}, {versions}")]
+
+
+def _spell_deleted(n_docs: int) -> str:
+    from searchkit.evaluate.sizes import count
+
+    return f"{count(n_docs, 'document')} still on disk; `searchkit compact --all` takes them off"
+
+
+def _spell_changes(changes: dict[str, int]) -> str:
+    """What came after the build."""
+    from searchkit.evaluate.sizes import count
+
+    kinds = ("added", "replaced", "deleted")
+    done = ", ".join(f"{changes[kind]:,} {kind}" for kind in kinds if changes.get(kind))
+    return f"{done} in {count(changes['commits'], 'commit')} since"
 
 
 def _spell_snapshot(one: dict[str, Any]) -> str:
