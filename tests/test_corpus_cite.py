@@ -84,6 +84,21 @@ def test_what_is_written_is_read_back(tmp_path_factory, form, name, work):
     assert found.meta == work.meta
 
 
+def test_others_are_of_bibtex_alone(tmp_path_factory):
+    path = tmp_path_factory.mktemp("others") / "x.bib"
+    path.write_text("@book{a, author = {Curie, M. and others}, editor = {others}, title = {T}}")
+    given_ = list(read_docs([str(path)], ReadOptions(), ledger=ReadLedger()))
+    [held] = read_back(tmp_path_factory, given_, "bibtex", "others.bib")
+    assert held.meta == given_[0].meta
+    assert held.meta["authors"] == ["Curie, M.", "others"]
+    [found] = read_back(tmp_path_factory, given_, "ris", "others.ris")
+    assert found.meta["authors"] == ["Curie, M."]
+    assert "editors" not in found.meta
+    [item] = json.loads("".join(citations(given_, "csl-json")))
+    assert item["author"] == [{"family": "Curie", "given": "M."}]
+    assert "editor" not in item
+
+
 @given(texts)
 def test_latex_is_read_back(text):
     assert from_latex(to_latex(text)) == text

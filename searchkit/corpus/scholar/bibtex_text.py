@@ -7,13 +7,12 @@ from collections.abc import Iterator
 
 from searchkit.corpus.scholar.kinds import bibtex_type
 from searchkit.corpus.scholar.latex import to_latex
-from searchkit.corpus.scholar.names import parts_of
+from searchkit.corpus.scholar.names import MORE, parts_of
 from searchkit.corpus.scholar.reference import Reference
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9:._/+-]+")
 _FIELD = re.compile(r"[a-z][a-z0-9_-]*")
 _AND = re.compile(r"\band\b", re.IGNORECASE)
-_MORE = "others"  # BibTeX's et al.
 _IN_BOOKS = ("paper-conference", "chapter", "entry")
 _PUBLISHERS = {"thesis": "school", "report": "institution"}
 _RENAMED = {"place": "address"}
@@ -83,7 +82,7 @@ def _name_of(ours: str, kind: str) -> str:
 
 def _person(name: str) -> str:
     """A name as BibTeX reads it; one without parts holds together by braces."""
-    if name == _MORE:
+    if name == MORE:
         return name
     family, given, suffix = (to_latex(part) for part in parts_of(name))
     words = [family, suffix, given] if suffix else [family, given]

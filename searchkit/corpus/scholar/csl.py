@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from searchkit.corpus.scholar.names import parts_of
+from searchkit.corpus.scholar.names import parts_of, persons
 from searchkit.corpus.scholar.reference import Reference
 
 _NAMES = {
@@ -44,7 +44,7 @@ def csl_item(work: Reference) -> dict[str, Any]:
 
 
 def _people(names: tuple[str, ...]) -> list[dict[str, str]]:
-    return [_person(name) for name in names]
+    return [_person(name) for name in persons(names)]
 
 
 def _person(name: str) -> dict[str, str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from searchkit.corpus.scholar.fields import joined
 
+MORE = "others"  # BibTeX's et al.
 _SIGNS = re.compile(r"(?<!\\)[{}]|(?<=\s)and(?=\s)", re.IGNORECASE)
 
 
@@ -49,6 +51,11 @@ def split_people(text: str) -> list[str]:
 def spell(name: Name) -> str:
     """`Family, Given, Suffix` without what is empty."""
     return ", ".join(part for part in (name.family, name.given, name.suffix) if part)
+
+
+def persons(names: Sequence[str]) -> tuple[str, ...]:
+    """The names without BibTeX's `others`, which no other format knows for what it is."""
+    return tuple(name for name in names if name != MORE)
 
 
 def parts_of(name: str) -> Name:

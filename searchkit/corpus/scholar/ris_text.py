@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from searchkit.corpus.scholar.kinds import ris_type
+from searchkit.corpus.scholar.names import persons
 from searchkit.corpus.scholar.reference import Reference
 
 _TAGS = {
@@ -35,7 +36,7 @@ def ris_record(work: Reference) -> str:
 def _fields(work: Reference) -> Iterator[tuple[str, str]]:
     yield "ID", work.id
     for tag, values in (("AU", work.authors), ("ED", work.editors)):
-        yield from ((tag, value) for value in values)
+        yield from ((tag, value) for value in persons(values))
     yield "TI", work.title
     if work.year is not None:
         yield "PY", str(work.year)
