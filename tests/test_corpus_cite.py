@@ -84,6 +84,20 @@ def test_what_is_written_is_read_back(tmp_path_factory, form, name, work):
     assert found.meta == work.meta
 
 
+@pytest.mark.parametrize(("form", "name"), [("bibtex", "back.bib"), ("ris", "back.ris")])
+def test_a_year_and_a_doi_that_are_none_are_read_back_as_given(tmp_path_factory, form, name):
+    meta = {"type": "book", "year_as_given": "in press", "doi_as_given": "to come"}
+    [found] = read_back(tmp_path_factory, [Doc("a", "T", "", meta)], form, name)
+    assert found.meta == meta
+
+
+def test_ris_has_no_place_for_other_fields(tmp_path_factory):
+    """As the README says."""
+    meta = {"type": "book", "month": "July", "c1": "kept"}
+    [found] = read_back(tmp_path_factory, [Doc("a", "T", "", meta)], "ris", "lost.ris")
+    assert found.meta == {"type": "book", "c1": "kept"}
+
+
 def test_others_are_of_bibtex_alone(tmp_path_factory):
     path = tmp_path_factory.mktemp("others") / "x.bib"
     path.write_text("@book{a, author = {Curie, M. and others}, editor = {others}, title = {T}}")

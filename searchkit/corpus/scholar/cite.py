@@ -19,7 +19,8 @@ FORMATS = ("bibtex", "ris", "csl-json")
 def citations(docs: Iterable[Doc], form: str) -> Iterator[str]:
     """The pieces of the text of a bibliography, one for each document, in their order.
 
-    form: one of `FORMATS`. What `index` reads back from BibTeX and RIS has the same fields.
+    form: one of `FORMATS`. What `index` reads back from BibTeX has the same fields, from RIS
+    those of them that have a tag there.
     ConfigError for another form, before the first document is asked for.
     """
     if form not in FORMATS:

@@ -38,15 +38,15 @@ def _fields(work: Reference) -> Iterator[tuple[str, str]]:
     for tag, values in (("AU", work.authors), ("ED", work.editors)):
         yield from ((tag, value) for value in persons(values))
     yield "TI", work.title
-    if work.year is not None:
-        yield "PY", str(work.year)
+    # what is no year or DOI goes where it stood, and the reader keeps it as given again
+    yield "PY", work.rest.get("year_as_given", "") if work.year is None else str(work.year)
     for name, text in work.texts.items():
         if name == "pages":
             first, sign, last = text.partition("-")
             yield from (("SP", first), ("EP", last)) if sign and "-" not in last else [("SP", text)]
         else:
             yield _TAGS[name], text
-    yield "DO", work.doi
+    yield "DO", work.doi or work.rest.get("doi_as_given", "")
     if work.arxiv_id:
         yield "UR", f"https://arxiv.org/abs/{work.arxiv_id}"
     yield from (("KW", word) for word in work.keywords)
