@@ -20,7 +20,10 @@ def index(tmp_path_factory):
         (["search", "INDEX", "disc", "--where", "yeer > 2"], "did you mean 'year'"),
         (["search", "INDEX", "disc", "--where", "year >"], "filter, position"),
         (["search", "INDEX", "disc", "--stage", "fussed"], "there is no stage 'fussed'"),
-        (["search", "INDEX", "disc", "--stage", "dense"], "the index holds no vectors"),
+        (
+            ["search", "INDEX", "disc", "--stage", "dense"],
+            "no vectors. Add some: searchkit encoder add",
+        ),
         (["search", "INDEX", "disc", "--stage", "reranked"], "no reranker is loaded"),
         (["search", "INDEX", "disc", "--reranker", "tinybrt"], "Did you mean tinybert"),
         (["search", "INDEX", "disc", "--bm25", "k9=1"], "there is no setting 'k9'"),

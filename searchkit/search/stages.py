@@ -66,8 +66,8 @@ class Stages:
         if stage == "reranked" and self.scorer is None:
             raise ConfigError("no reranker is loaded. Name one: --reranker MODEL.")
         if stage in ("dense", "fused") and not self.dense:
-            message = "the index holds no vectors. Build it with --encoder minilm, or use bm25."
-            raise ConfigError(f"stage {stage} cannot run: {message}")
+            cure = "Add some: searchkit encoder add INDEX minilm. Or use bm25."
+            raise ConfigError(f"stage {stage} cannot run: the index holds no vectors. {cure}")
         return stage
 
     def retrievers_of(self, stage: str) -> list[str]:
