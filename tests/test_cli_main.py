@@ -8,6 +8,7 @@ from cli_sample import build_sample, invoke
 
 from searchkit import sample
 from searchkit.cli.main import VERBS, main
+from searchkit.encode import GRID
 
 SAMPLE = [sample.corpus_path()]
 HEAVY = "torch transformers sentence_transformers faiss numba pyarrow datasets rich prompt_toolkit"
@@ -129,3 +130,9 @@ def test_a_terminal_without_greek_gets_question_marks(tmp_path):
     environment = {"PYTHONIOENCODING": "ascii", "SEARCHKIT_HOME": str(tmp_path), "PATH": ""}
     done = run("search", tmp_path / "x", "model", env=environment)
     assert (done.returncode, done.stdout.splitlines()[0]) == (0, "1  The ?CDM model")
+
+
+@pytest.mark.parametrize("verb", ["index", "add", "encoder"])
+def test_help_says_from_where_an_interrupted_build_goes_on(verb):
+    told = " ".join(invoke(verb, "--help").stdout.split())
+    assert f"vectors are kept for every {GRID:,} documents encoded." in told

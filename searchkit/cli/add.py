@@ -40,7 +40,8 @@ def add(  # noqa: PLR0913 - the flags of a command are its parameters
 ) -> None:
     """Add the documents of CORPUS to INDEX, in one commit.
 
-    Interrupted, the index is as it was, and the same command goes on.
+    Interrupted, the index is as it was, and the same command goes on: vectors are kept for every
+    1,024 documents encoded.
 
     \b
     Example:

@@ -55,7 +55,8 @@ def encoder(  # noqa: PLR0913 - the flags of a command are its parameters
 ) -> None:
     """Add the vectors of an encoder to INDEX, or drop them.
 
-    Nothing else is built again. Interrupted, `add` goes on with the same command.
+    Nothing else is built again. Interrupted, `add` goes on with the same command: vectors are kept
+    for every 1,024 documents encoded.
 
     \b
     Example:
