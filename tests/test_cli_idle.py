@@ -133,6 +133,31 @@ def test_an_option_that_stands_twice_is_refused(lexical):
     assert "'nonsense' is unknown" in refused(*run, *measures)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["index", "", "--out", "OUT"], "CORPUS"),
+        (["index", sample.corpus_path(), "", "--out", "OUT"], "CORPUS"),
+        (["index", sample.corpus_path(), "--out", ""], "--out"),
+        (["add", "INDEX", " "], "CORPUS"),
+        (["sync", "", sample.corpus_path()], "INDEX"),
+        (["delete", "INDEX", "", "astro-001"], "ID"),
+        (["search", "", "disc"], "INDEX"),
+        (["compact", ""], "INDEX"),
+        (["why-not", "INDEX", "disc", ""], "DOC_ID"),
+    ],
+)
+def test_an_empty_argument_is_not_the_folder_here(lexical, tmp_path, arguments, name):
+    given = {"INDEX": lexical, "OUT": tmp_path / "x"}
+    said = refused(*(given.get(str(one), one) for one in arguments))
+    assert said.startswith(f"searchkit: {name} is empty. ")
+    assert not (tmp_path / "x").exists()
+
+
+def test_an_empty_query_finds_nothing_and_says_why(lexical):
+    assert "is empty" not in invoke("why-not", lexical, "", "astro-001").stderr
+
+
 def test_the_repl_and_why_not_refuse_them_too(lexical):
     assert "--device has no effect" in refused("repl", lexical, "--device", "cpu")
     assert "--reranker is empty" in refused("repl", lexical, "--reranker", "")

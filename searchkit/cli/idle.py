@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 Given: TypeAlias = Mapping[str, str]  # parameters that the user wrote, by name, as flags
 
-_MAY_BE_EMPTY = ("query_prompt", "doc_prompt")  # no prompt, where the model has one
+_MAY_BE_EMPTY = (
+    *("query_prompt", "doc_prompt"),  # no prompt, where the model has one
+    "query",  # which finds nothing, and is told why
+)
 _OF_ENCODERS = ("ann", "passages", "dtype", "device", "query_prompt", "doc_prompt", "max_tokens")
 _OF_MODELS = ("device", "trust_remote_code")
 
@@ -37,13 +40,21 @@ def refuse_repeated(written: Iterable[Any]) -> None:
             raise ConfigError(f"{max(option.opts, key=len)} stands there twice. Keep one of them.")
 
 
-def refuse_empty(ctx: Any) -> None:  # noqa: ANN401 - as above
-    """ConfigError for an option whose text is blank: it cannot mean anything."""
-    for name, flag in given(ctx).items():
-        value = ctx.params[name]
-        texts = value if isinstance(value, list) else [value]
-        if name not in _MAY_BE_EMPTY and any(map(_is_blank, texts)):
-            raise ConfigError(f"{flag} is empty. Leave it away, or write its value.")
+def refuse_empty(values: Mapping[str, Any], written: Iterable[Any]) -> None:
+    """ConfigError for an option or argument whose text is blank: it cannot mean anything.
+
+    values: what stands on the command line, by name of the parameter; written: the parameters.
+    """
+    for one in written:
+        value = values.get(one.name)
+        texts = value if isinstance(value, list | tuple) else [value]
+        if one.name in _MAY_BE_EMPTY or not any(map(_is_blank, texts)):
+            continue
+        if one.param_type_name == "option":
+            raise ConfigError(
+                f"{max(one.opts, key=len)} is empty. Leave it away, or write its value."
+            )
+        raise ConfigError(f"{one.metavar or one.name.upper()} is empty. Write its value.")
 
 
 def refuse_without_encoder(written: Given, *, lexical_only: bool) -> None:

@@ -104,15 +104,13 @@ class Verbs(TyperGroup):
 
 
 class Verb(TyperCommand):
-    """One verb; an option that is empty or stands twice is refused before the verb begins."""
+    """One verb; what is empty, and an option that stands twice, is refused before it begins."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as above
-        refuse_repeated(self.make_parser(ctx).parse_args(list(args))[2])
+        values, _, written = self.make_parser(ctx).parse_args(list(args))
+        refuse_repeated(written)
+        refuse_empty(values, written)  # as written: an empty path is "." once it is parsed
         return super().parse_args(ctx, args)
-
-    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as above
-        refuse_empty(ctx)
-        return super().invoke(ctx)
 
 
 app = typer.Typer(
