@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cli_sample import build_sample, invoke, refused
-from index_states import bury, committed, every_byte, file_of
+from index_states import bury, committed, every_byte, file_of, lasting
 from tiny_models import WORDS, save_encoder
 
 import searchkit
@@ -98,8 +98,9 @@ def test_a_missing_part_is_made_again_or_said_to_be_lost(index, file):
     done = repair(index)
     if file == "tombstones/rows.npy":
         [lost] = done.lost
-        assert "of 3 deleted documents 0 are known by later versions" in lost.wrong
-        assert lost.n_docs == 22
+        assert "nothing else tells 3 of its 3 deleted documents" in lost.wrong
+        assert lost.n_docs == len(lost.ids) == 25  # any of them may be a deleted one
+        assert done.n_back == 3
     else:
         assert every_byte(index) == whole
 
@@ -242,8 +243,20 @@ def test_a_damaged_current_is_written_again(index, at):
 def test_a_missing_current_is_written_again(index):
     live = read(index)
     (index / CURRENT).unlink()
-    repair(index)
+    said = invoke("repair", index, "--json", "--dry-run")
+    how = f"CURRENT was missing: generation {live.number} was the newest, and serves"
+    assert json.loads(said.stdout) == {"file": "CURRENT", "how": how, "generation": live.number}
+    assert repair(index).how == how
     assert read(index) == live
+
+
+@pytest.mark.parametrize("left", [0, 3, 7, 30])
+def test_a_current_that_was_cut_short_costs_no_generation(index, left):
+    live, whole = read(index), (index / CURRENT).read_bytes()
+    (index / CURRENT).write_bytes(whole[:left])
+    assert "was the newest, and serves" in repair(index).how
+    assert read(index) == live
+    assert (index / CURRENT).read_bytes() == whole
 
 
 def test_a_turned_bit_of_a_generation_is_turned_back(index):
@@ -256,11 +269,49 @@ def test_a_turned_bit_of_a_generation_is_turned_back(index):
 def test_an_older_generation_serves_where_the_live_one_is_lost(tmp_path):
     index = build_sample(tmp_path / "x")
     live = read(index)
-    committed(index)
+    committed(index, written="2026-01-02T00:00:00+00:00")
     path_of(index, 2).unlink()
     done = repair(index)
-    assert "generation 2 is lost" in done.how
-    assert read(index) == live
+    assert done.how.startswith("generation 2 is lost, and with it what came after")
+    assert lasting(read(index)) == lasting(live)
+    assert read(index).number == 3  # 2 was another
+    assert read(index).written >= live.written
+
+
+def test_what_a_lost_commit_collected_is_not_missed(tmp_path):
+    for row in (None, 5, 9):  # with generation 1 a snapshot of 2, and collected by 3
+        if row is None:
+            build_index(tmp_path / "x", DOCS, BuildConfig())
+        else:
+            gone, keep = np.array([row]), CommitOptions(keep=1)
+            delete_rows(tmp_path / "x", lambda opened, gone=gone: gone, commit=keep)
+    path_of(tmp_path / "x", 3).unlink()
+    assert not repair(tmp_path / "x", dry_run=True).mended
+    done = repair(tmp_path / "x")
+    assert not done.mended
+    assert (done.generation.number, done.generation.snapshots) == (4, {})
+    assert read(tmp_path / "x").n_docs == 59
+    assert verify(tmp_path / "x", full=True).is_sound
+
+
+def test_a_live_generation_that_nothing_replaces_ends_in_another_cure(tmp_path):
+    index = build_sample(tmp_path / "x")
+    path_of(index, 1).unlink()
+    said = refused("repair", index)
+    assert "nothing else tells which segments and parts make up the index" in said
+    assert "--replace" in said
+    assert "searchkit repair" not in said
+
+
+def test_deleted_documents_that_come_back_are_counted(index):
+    file_of(index, "tombstones", "rows.npy").unlink()
+    for arguments in (("--dry-run",), ()):
+        said = invoke("repair", index, *arguments)
+        assert said.exit_code == 1
+        assert "3 deleted documents will be found again" in said.stderr
+        assert "touches 25 documents: d25, d26, d27 and 22 more" in said.stdout
+    assert "3 deleted documents are found again" in invoke("repair", index, "--forget-lost").stderr
+    assert read(index).n_docs == 60
 
 
 @pytest.fixture
@@ -286,7 +337,11 @@ def test_a_snapshot_that_cannot_be_mended_is_let_go(with_snapshot):
     older = read_generation(path_of(with_snapshot, 2))
     turn(with_snapshot / older.segments[0].part("tombstones").folder / "dfs.npy")
     assert verify(with_snapshot, full=True).faults[0].file.startswith("parts/tombstones/")
-    assert repair(with_snapshot, dry_run=True).mended == repair(with_snapshot).mended
+    (with_snapshot / older.segments[0].part("tombstones").folder / "rows.npy").unlink()
+    planned, done = repair(with_snapshot, dry_run=True), repair(with_snapshot)
+    assert planned.mended == done.mended
+    [mended] = done.mended
+    assert mended.how == "snapshot 2, with 1 other damaged file, is let go"
     assert verify(with_snapshot, full=True).is_sound
     assert read(with_snapshot).snapshots == {}
     assert read(with_snapshot).n_docs == 58

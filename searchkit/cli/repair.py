@@ -52,6 +52,7 @@ def repair(
       searchkit repair indexes/papers
     """
     from searchkit.cli.progress import Bars
+    from searchkit.evaluate.sizes import count
     from searchkit.index.recorded import open_recorded
     from searchkit.index.repair import repair as work
 
@@ -71,25 +72,35 @@ def repair(
     _show(done, as_json=as_json)
     if done.lost and not forget_lost:
         raise SearchkitError(
-            f"{index}: {len(done.lost)} files cannot be made again. Copy them from a sound copy of "
-            "the index, build it again with --replace, or go on without what they hold: "
-            f"searchkit repair {index} --forget-lost"
+            f"{index}: {count(len(done.lost), 'file')} cannot be made again. Copy what is lost "
+            "from a sound copy of the index, build it again with --replace, or go on without it"
+            f"{_back(done, 'will be')}: searchkit repair {index} --forget-lost"
         )
     say(f"{index}: {_said(done, index, dry_run=dry_run)}")
 
 
 def _said(done: Repair, index: Path, *, dry_run: bool) -> str:
     if done.lost:
-        return f"committed without what is lost. Bring it back: searchkit sync {index} CORPUS"
+        without = f"committed without what is lost{_back(done, 'are')}"
+        return f"{without}. Bring it back: searchkit sync {index} CORPUS"
     if done.was_sound:
         return "nothing is damaged."
     return "all of it can be mended." if dry_run else "mended."
 
 
+def _back(done: Repair, verb: str) -> str:
+    from searchkit.evaluate.sizes import count
+
+    return f", and {count(done.n_back, 'deleted document')} {verb} found again" * (done.n_back > 0)
+
+
 def _show(done: Repair, *, as_json: bool) -> None:
     from searchkit.cli.lines import as_json as spell
 
-    if done.how:
+    if done.how and as_json:
+        serves = done.generation.number
+        typer.echo(spell({"file": "CURRENT", "how": done.how, "generation": serves}))
+    elif done.how:
         say(f"{done.how[0].upper()}{done.how[1:]}.")
     for mended in done.mended:
         typer.echo(spell(asdict(mended)) if as_json else mended.sentence)

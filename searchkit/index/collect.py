@@ -43,19 +43,25 @@ PLAIN = CommitOptions()
 
 
 def publish(
-    index: Path, draft: Generation, *, keep: int | None = None, instead: bool = False
+    index: Path,
+    draft: Generation,
+    *,
+    keep: int | None = None,
+    instead: bool = False,
+    above: int = 0,
 ) -> Generation:
     """Commit the draft under the next number, dated now, and collect; what was committed.
 
     keep: older generations that stay as snapshots from now on, the newest of them; None carries
     on with the number of the live one. instead: the draft holds the documents of the live one in
-    other segments, so it takes its date, and no snapshot is made of what it replaces. Called by
-    the writer under its lock, when segments and parts are on the disk.
+    other segments, so it takes its date, and no snapshot is made of what it replaces. above: a
+    number that was given before, though no file tells of it. Called by the writer under its lock,
+    when segments and parts are on the disk.
     """
     n_kept, snapshots = carried(index, keep, with_live=not instead)
     fresh = replace(
         draft,
-        number=next_number(index),
+        number=max(next_number(index), above + 1),
         written=draft.written if instead else datetime.now(UTC).isoformat(timespec="seconds"),
         keep=n_kept,
         snapshots=snapshots,

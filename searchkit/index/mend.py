@@ -58,6 +58,7 @@ class Loss:
     fault: Fault
     of: Segment | Part
     instead: Part | None = None  # what is left of it
+    n_back: int = 0  # deleted documents that come back without it
 
 
 class Mender:
@@ -147,9 +148,10 @@ class Mender:
             rows = self._superseded(segment)
             how = "from the later versions of the documents"
             if len(rows) != n_gone:
-                why = f"and of {n_gone} deleted documents {len(rows)} are known by later versions"
+                n_back = max(n_gone - len(rows), 0)
+                why = f"and nothing else tells {n_back:,} of its {n_gone:,} deleted documents"
                 instead = self._stones(segment, postings, rows) if len(rows) else None
-                self._lose(part, why, instead)
+                self._lose(part, why, instead, n_back)
                 return part
         else:
             rows = read_rows(self.where.index / part.folder)
@@ -175,7 +177,7 @@ class Mender:
             return np.empty(0, np.int64)  # a plan turns no bits back, so its ids cannot be read
         for one in segments[segments.index(segment) + 1 :]:
             if self.where.is_sound(one):
-                later.update(self.where.ids(one))
+                later.update(DocStore(self.where.index / one.folder).ids.to_pylist())
         ids = DocStore(self.where.index / segment.folder).ids.to_pylist()
         return np.array([row for row, id_ in enumerate(ids) if id_ in later], np.int64)
 
@@ -191,10 +193,12 @@ class Mender:
         self.mended += [Mended(file, wrong, f"made {how}") for file, wrong in broken.items()]
         return fresh
 
-    def _lose(self, of: Segment | Part, why: str, instead: Part | None = None) -> None:
+    def _lose(
+        self, of: Segment | Part, why: str, instead: Part | None = None, n_back: int = 0
+    ) -> None:
         for file, wrong in self._broken(of):
             fault = self.where.fault(file, f"{wrong}, {why}")
-            self.losses.append(Loss(fault, of, instead))
+            self.losses.append(Loss(fault, of, instead, n_back))
 
     def _broken(self, holder: Segment | Part) -> Iterator[tuple[str, str]]:
         for name in holder.files:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from searchkit.errors import DamagedIndex
+from searchkit.evaluate.sizes import count
 from searchkit.index import disk, lock, stamps
 from searchkit.index import generation as generations
 from searchkit.index.build import Watch, versions
@@ -18,10 +20,10 @@ from searchkit.index.generation import Generation, Segment
 from searchkit.index.lock import writing
 from searchkit.index.mend import TURNED, Mended, Mender, Opener, without
 from searchkit.index.recorded import open_recorded
-from searchkit.index.salvage import salvage, unturned
+from searchkit.index.salvage import Salvaged, salvage, unturned
 from searchkit.index.verify import Fault, Where, snapshot_faults
 
-_LET_GO = "its snapshot is let go"
+_LET_GO = "is let go"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Repair:
     mended: tuple[Mended, ...]  # in a dry run: what would be
     lost: tuple[Fault, ...]
     how: str = ""  # the generation was found again, where it could not be read
+    n_back: int = 0  # deleted documents that are found again where `lost` is forgotten
 
     @property
     def was_sound(self) -> bool:
@@ -53,9 +56,10 @@ def repair(
     their encoder, ANN from the vectors; a file of up to 32 KiB in which one bit was turned is put
     right by its hash. Damaged tokens are let go: `tokens add` makes them again. Documents have no
     other source: they are named, and stay damaged unless `forget_lost` commits the index without
-    them. A part that comes out byte for byte takes its old
-    place; one that does not, because a library or the machine is another, is committed as a new
-    one, all in one commit. Readers go on, and a repair that was interrupted begins again.
+    them. Deletions that are lost are counted: `forget_lost` brings their documents back. A part
+    that comes out byte for byte takes its old place; one that does not, because a library or the
+    machine is another, is committed as a new one, all in one commit under a number that none had.
+    Readers go on, and a repair that was interrupted begins again.
 
     opener: loads an encoder from its record. DamagedIndex where no generation can be read, or
     where nothing would be left.
@@ -73,15 +77,15 @@ def repair(
         draft = replace(live, segments=tuple(map(mender.mend, live.segments)))
         if forget_lost:
             draft = _without_losses(index, draft, mender)
-        mender.mended += (older := list(_snapshots(index, draft)))
+        mender.mended += (older := list(_snapshots(index, draft, is_older=bool(found.lost))))
         fresh = live
-        if draft != live or any(one.how == _LET_GO for one in older):
-            draft = replace(draft, versions=versions())
-            fresh = publish(index, draft, keep=commit.keep, instead=True)
+        if draft != live or found.lost or any(one.how.endswith(_LET_GO) for one in older):
+            draft = replace(draft, versions=versions(), written=_now())
+            fresh = publish(index, draft, keep=commit.keep, instead=True, above=found.lost)
             drafts.clear_shards()
     if forget_lost or not mender.losses:
         stamps.check(index, fresh)
-    return Repair(fresh, tuple(mender.mended), _faults(mender), found.how)
+    return _repaired(fresh, mender, found)
 
 
 def _plan(index: Path, opener: Opener, watch: Watch) -> Repair:
@@ -92,21 +96,36 @@ def _plan(index: Path, opener: Opener, watch: Watch) -> Repair:
         mender = Mender(_damaged(index, live, watch), None, opener=opener, watch=watch)
         for segment in live.segments:
             mender.mend(segment)
-        mender.mended += _snapshots(index, live, dry_run=True)
-    return Repair(live, tuple(mender.mended), _faults(mender), found.how)
+        mender.mended += _snapshots(index, live, is_older=bool(found.lost), dry_run=True)
+    return _repaired(live, mender, found)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _repaired(generation: Generation, mender: Mender, found: Salvaged) -> Repair:
+    lost = tuple(loss.fault for loss in mender.losses)
+    n_back = sum({loss.of.hash: loss.n_back for loss in mender.losses}.values())
+    return Repair(generation, tuple(mender.mended), lost, found.how, n_back)
 
 
 def _damaged(index: Path, live: Generation, watch: Watch) -> Where:
     return Where(index, live, dict(stamps.faults(index, live, full=True, progress=watch("hash"))))
 
 
-def _snapshots(index: Path, draft: Generation, *, dry_run: bool = False) -> Iterator[Mended]:
+def _snapshots(
+    index: Path, draft: Generation, *, is_older: bool, dry_run: bool = False
+) -> Iterator[Mended]:
     """A snapshot has what it shares with the live generation; what only it has is not made again.
 
-    Its file is put right by its hash, or goes, so that the next commit names it no more.
+    Its file is put right by its hash, or goes, so that the next commit names it no more. is_older:
+    the draft is an older generation that serves again.
     """
     for number, digest in draft.snapshots.items():
         path = generations.path_of(index, int(number))
+        if is_older and not path.is_file():
+            continue  # collected in the ordinary way by a commit that is lost
         wrong = snapshot_faults(index, draft, number)
         whole = unturned(path.read_bytes(), digest) if wrong and path.is_file() else None
         if wrong and whole is not None:
@@ -116,11 +135,11 @@ def _snapshots(index: Path, draft: Generation, *, dry_run: bool = False) -> Iter
         elif wrong:
             if not dry_run:
                 path.unlink(missing_ok=True)
-            yield from (Mended(fault.file, fault.wrong, _LET_GO) for fault in wrong)
-
-
-def _faults(mender: Mender) -> tuple[Fault, ...]:
-    return tuple(loss.fault for loss in mender.losses)
+            more = (
+                f", with {count(len(wrong) - 1, 'other damaged file')}," if len(wrong) > 1 else ""
+            )
+            how = f"snapshot {number}{more} {_LET_GO}"
+            yield Mended(wrong[0].file, wrong[0].wrong, how)
 
 
 def _without_losses(index: Path, draft: Generation, mender: Mender) -> Generation:

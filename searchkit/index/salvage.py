@@ -24,6 +24,7 @@ class Salvaged:
     generation: Generation
     content: bytes  # of its file
     how: str = ""  # a sentence; "" where nothing was wrong
+    lost: int = 0  # number of the live generation, where only an older one is left of it
 
     def restore(self, index: Path) -> None:
         path = generations.path_of(index, self.generation.number)
@@ -38,7 +39,8 @@ def salvage(index: Path) -> Salvaged:
 
     A generation whose hash is all but that of CURRENT is the live one; a file in which one bit was
     turned is put right by its hash; else the youngest older generation serves whose files are all
-    sound. FormatError where there is no index, DamagedIndex where none of this helps.
+    sound. FormatError where there is no index, DamagedIndex where none of this helps, which does
+    not name repair as the cure.
     """
     try:
         live = generations.read(index)
@@ -48,7 +50,11 @@ def salvage(index: Path) -> Salvaged:
             raise  # of a format that this code does not know: nothing is wrong with it
         for found in _candidates(index):
             return found
-        raise
+        if not isinstance(error, DamagedIndex):
+            raise
+        why = f"{error.why}, and nothing else tells which segments and parts make up the index"
+        cure = "Copy the file from a sound copy of the index, or build it again with --replace."
+        raise DamagedIndex(error.path, why, cure) from None
 
 
 def unturned(content: bytes, sha256: str) -> bytes | None:
@@ -77,17 +83,27 @@ def _candidates(index: Path) -> Iterator[Salvaged]:
         if _differ(found, digest) <= _NEAR:
             parsed = generations.parse(content, files[n])
             yield Salvaged(parsed, content, f"{CURRENT} was damaged and names generation {n} again")
-    if number in contents and len(digest) == 64 and set(digest) <= set("0123456789abcdef"):
+    is_digest = len(digest) == 64 and set(digest) <= set("0123456789abcdef")
+    if number in contents and is_digest:
         whole = unturned(contents[number], digest)
         if whole is not None:
             how = f"one bit of the file of generation {number} was turned, and is turned back"
             yield Salvaged(generations.parse(whole, files[number]), whole, how)
     for n, content in contents.items():
         older = _sound(index, content, files[n])
-        if n != number and older is not None:
-            lost = f"generation {number} is lost" if number else "the live generation is lost"
-            how = f"{lost}, and with it what came after {older.written}: generation {n} serves"
-            yield Salvaged(older, content, how)
+        if older is not None and (n != number or not is_digest):
+            lost = max(number, *contents)
+            how, lost = _told(index, older, lost), lost if lost > n else 0
+            yield Salvaged(older, content, how, lost)
+
+
+def _told(index: Path, older: Generation, newest: int) -> str:
+    """What became of an index that this one serves; newest: of all numbers that are known."""
+    if newest > older.number:
+        lost = f"generation {newest} is lost, and with it what came after {older.written}"
+        return f"{lost}: generation {older.number} serves"
+    state = "was damaged" if (index / CURRENT).exists() else "was missing"
+    return f"{CURRENT} {state}: generation {older.number} was the newest, and serves"
 
 
 def _current(index: Path) -> tuple[int, str]:
@@ -97,7 +113,8 @@ def _current(index: Path) -> tuple[int, str]:
     except OSError:
         return 0, ""
     number, digest = said[:6], said[7:71]
-    return int(number) if number.isascii() and number.isdigit() else 0, digest
+    is_whole = len(number) == 6 and number.isascii() and number.isdigit()
+    return int(number) if is_whole else 0, digest
 
 
 def _sound(index: Path, content: bytes, path: Path) -> Generation | None:

@@ -14,7 +14,7 @@ from searchkit.index import stamps
 from searchkit.index.crosscheck import check_segment, check_segments
 from searchkit.index.docs import DocStore
 from searchkit.index.generation import Generation, Part, Segment
-from searchkit.index.tombstones import open_tombstones
+from searchkit.index.tombstones import ROWS, read_rows
 from searchkit.protocols import Progress
 
 Watch = Callable[[str], Progress]
@@ -26,7 +26,7 @@ class Fault:
 
     file: str  # inside the index, or the folder of a part
     wrong: str
-    n_docs: int  # documents in it that a search could find
+    n_docs: int  # documents in it that a search could find; where deletions are lost, all of them
     ids: tuple[str, ...] = ()  # theirs; empty where they cannot be read
     seqs: tuple[int, int] | None = None  # first and last, where the ids cannot be read
 
@@ -38,7 +38,11 @@ class Fault:
         if self.ids:
             more = len(self.ids) - shown
             return f": {', '.join(self.ids[:shown])}" + (f" and {more:,} more" * (more > 0))
-        return f": seq {self.seqs[0]:,} to {self.seqs[1]:,}" if self.seqs else ""
+        if self.seqs is None:
+            return ""
+        first, last = self.seqs
+        among = "among " * (last - first + 1 > self.n_docs)
+        return f": {among}seq {first:,} to {last:,}"
 
 
 def faults(
@@ -118,18 +122,23 @@ class Where:
             for folder in (segment.folder, *(part.folder for part in segment.parts))
             if f"{file}/".startswith(f"{folder}/")
         )
-        n_docs = segment.n_docs - segment.n_deleted
         if self.is_sound(segment):
-            return Fault(file, what, n_docs, ids=tuple(self.ids(segment)))
-        return Fault(file, what, n_docs, seqs=self._seqs(n))
+            ids = tuple(self.ids(segment))
+            return Fault(file, what, len(ids), ids=ids)
+        return Fault(file, what, segment.n_docs - segment.n_deleted, seqs=self._seqs(n))
 
     def ids(self, segment: Segment) -> list[str]:
-        """Of the documents of a segment whose files are sound that a search can find."""
+        """Of the documents of a segment whose files are sound that a search can find.
+
+        Of all its documents where the file that tells the deleted ones is damaged.
+        """
         ids = DocStore(self.index / segment.folder).ids
         gone = segment.part("tombstones")
-        if gone is not None and self.is_sound(gone):
-            stones = open_tombstones(self.index / gone.folder, segment.n_docs)
-            ids = ids.filter(stones.alive(segment.n_docs))
+        if gone is not None and f"{gone.folder}/{ROWS}" not in self.wrong:
+            alive = np.ones(segment.n_docs, np.bool_)
+            rows = read_rows(self.index / gone.folder)
+            alive[rows[rows < segment.n_docs]] = False
+            ids = ids.filter(alive)
         found: list[str] = ids.to_pylist()
         return found
 
