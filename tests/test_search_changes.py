@@ -1,6 +1,7 @@
 import json
 from datetime import date
 
+import numpy as np
 import pytest
 
 import searchkit
@@ -91,6 +92,9 @@ def test_a_sync_that_would_empty_an_index_asks_first(index, tmp_path):
     [
         (searchkit.delete, "nothing says what to delete"),
         (lambda index: searchkit.delete(index, ["d0", "no"]), "holds no document 'no'"),
+        (lambda index: searchkit.add(index, docs("d0"), existing="x"), "existing is one of refuse"),
+        (lambda index: searchkit.update(index, docs("no"), missing="x"), "missing is one of"),
+        (lambda index: searchkit.delete(index, ["no"], missing="add"), "missing is one of"),
         (lambda index: searchkit.delete(index, ["d0", 1]), "id 2 to delete is a number"),
         (lambda index: searchkit.update(index, docs("no")), "no document 'no' to update"),
         (lambda index: searchkit.delete(index, where="year >= 0"), "would leave no document"),
@@ -125,10 +129,11 @@ BAD = [
     (Doc("a", "", "x", None), "the metadata is None"),
     (Doc("a", "", "x", {1: 2}), "a name in the metadata is a number"),
     (Doc("a", "", "x", {"y": float("nan")}), "metadata 'y' is nan"),
-    (Doc("a", "", "x", {"y": {"z": 1}}), "metadata 'y' is an object"),
+    (Doc("a", "", "x", {"y": {"z": 1}}), "metadata 'y' is of type dict"),
+    (Doc("a", "", "x", {"y": np.float64(1)}), "metadata 'y' is of type float64"),
     (Doc("a", "", "x", {"y": ["z", 1]}), "an item of metadata 'y' is a number"),
     (Doc("a", "", "x", {"y": "\ud800"}), "metadata 'y' holds half a surrogate pair"),
-    (Doc("a", "", "x", {"y": date(2020, 1, 1)}), "metadata 'y' is date"),
+    (Doc("a", "", "x", {"y": date(2020, 1, 1)}), "metadata 'y' is of type date"),
     ({"id": "a", "text": "x"}, "this is an object, and not a Doc"),
     ("a", "this is a string, and not a Doc"),
 ]

@@ -57,7 +57,8 @@ def _refuse_untyped(value: object, what: str) -> None:
         for item in value:
             _refuse_no_text(item, f"an item of {what}")
     elif value is not None and type(value) not in (int, float, bool):
-        raise BadRow("wrong type", f"{what} is {kind_of(value)}. Write it as {_KINDS}")
+        named = type(value).__name__  # a number of numpy is a number, but none of these
+        raise BadRow("wrong type", f"{what} is of type {named}. Write it as {_KINDS}")
 
 
 def _refuse_no_text(value: object, what: str) -> None:

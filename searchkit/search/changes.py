@@ -74,6 +74,7 @@ def add(
     existing: what becomes of one whose id the index holds. ConfigError where it is refused,
     CorpusError for one that `read_corpus` refuses. No document at all changes nothing.
     """
+    _refuse_other("existing", existing, ("refuse", "skip", "replace"))
     return _feed(Path(index), corpus, replace(ADD, existing=existing), options or ChangeOptions())
 
 
@@ -88,6 +89,7 @@ def update(
 
     missing: what becomes of one whose id the index does not hold.
     """
+    _refuse_other("missing", missing, ("refuse", "skip", "add"))
     return _feed(Path(index), corpus, replace(UPDATE, missing=missing), options or ChangeOptions())
 
 
@@ -117,6 +119,7 @@ def delete(
     ids: several, or a string, which is one. missing: what becomes of an id that the index does not
     hold. ConfigError where neither is given, an unknown id is refused, or one is no string.
     """
+    _refuse_other("missing", missing, ("refuse", "skip"))
     options, ids = options or ChangeOptions(), _named(ids)
     if not ids and where is None:
         raise ConfigError("nothing says what to delete. Name ids, or a filter with --where.")
@@ -136,6 +139,11 @@ def delete(
         Path(index), choose, dry_run=options.dry_run, agree=options.agree, commit=options.commit
     )
     return _settled(Path(index), changed, options)
+
+
+def _refuse_other(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{name} is one of {', '.join(choices)}, not {value!r}.")
 
 
 def _named(ids: str | Iterable[str]) -> list[str]:
