@@ -176,7 +176,7 @@ def test_a_changed_generation_is_refused(tmp_path):
     build(tmp_path / "i")
     path = path_of(tmp_path / "i", 1)
     path.write_text(path.read_text().replace('"about"', '"disc"'))
-    with pytest.raises(DamagedIndex, match="is not what was committed"):
+    with pytest.raises(DamagedIndex, match="does not fit CURRENT"):
         Index.open(tmp_path / "i")
 
 
@@ -278,7 +278,7 @@ def test_every_damaged_file_is_named_at_open(tmp_path):
 def test_a_generation_that_cannot_be_read_is_a_sentence(tmp_path, text, why):
     build(tmp_path / "i")
     path_of(tmp_path / "i", 1).write_text(text)
-    with pytest.raises(DamagedIndex, match="CURRENT says another hash"):  # whatever it says by now
+    with pytest.raises(DamagedIndex, match="does not fit CURRENT"):  # whatever it says by now
         Index.open(tmp_path / "i")
     digest = hashlib.sha256(text.encode()).hexdigest()
     (tmp_path / "i" / CURRENT).write_text(f"000001 {digest}\n")

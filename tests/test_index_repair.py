@@ -273,6 +273,7 @@ def test_an_older_generation_serves_where_the_live_one_is_lost(tmp_path):
     path_of(index, 2).unlink()
     done = repair(index)
     assert done.how.startswith("generation 2 is lost, and with it what came after")
+    assert done.how.endswith("generation 1 serves, as generation 3")
     assert lasting(read(index)) == lasting(live)
     assert read(index).number == 3  # 2 was another
     assert read(index).written >= live.written
@@ -352,7 +353,7 @@ def test_nothing_is_made_where_there_is_no_index(tmp_path):
     assert not (tmp_path / "nowhere").exists()
     index = build_sample(tmp_path / "x")
     path_of(index, 1).write_text("{}")
-    with pytest.raises(DamagedIndex, match="CURRENT says another hash"):
+    with pytest.raises(DamagedIndex, match="does not fit CURRENT"):
         repair(index)
 
 

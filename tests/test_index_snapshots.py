@@ -96,7 +96,7 @@ def test_a_date_before_all_and_no_date_are_sentences(index):
 def test_a_damaged_snapshot_is_refused_and_the_next_commit_lets_it_go(index):
     path = path_of(index, 2)
     path.write_text(path.read_text().replace("2026-01-02", "2026-01-09"))
-    with pytest.raises(DamagedIndex, match="is not what was committed"):
+    with pytest.raises(DamagedIndex, match="does not fit the live generation"):
         Index.open(index, number=2)
     build(index, 4)
     assert numbers(index) == [4, 3, 1]

@@ -213,7 +213,7 @@ def hold(
     try:
         content = file.read()
         if hashlib.sha256(content).hexdigest() != digest:
-            why = f"is not what was committed: {named_by} says another hash, so one is damaged"
+            why = f"does not fit {named_by}, which names another hash: one of the two is damaged"
             raise DamagedIndex(path, why, _REBUILD)
         return parse(content, path), file
     except BaseException:

@@ -101,7 +101,7 @@ def _told(index: Path, older: Generation, newest: int) -> str:
     """What became of an index that this one serves; newest: of all numbers that are known."""
     if newest > older.number:
         lost = f"generation {newest} is lost, and with it what came after {older.written}"
-        return f"{lost}: generation {older.number} serves"
+        return f"{lost}: generation {older.number} serves, as generation {newest + 1}"
     state = "was damaged" if (index / CURRENT).exists() else "was missing"
     return f"{CURRENT} {state}: generation {older.number} was the newest, and serves"
 
