@@ -95,7 +95,7 @@ def test_a_writer_waits_for_another_where_it_is_told_to(tmp_path):
     with writing(tmp_path / "i"):
         refusal = invoke(*build)
         assert refusal.exit_code == 1
-        assert "Wait for it, or stop it." in refusal.stderr
+        assert "Wait for it with --wait, or stop it." in refusal.stderr
         command = [sys.executable, "-c", MAIN, *build, "--wait"]
         waiter = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert any("waiting for it." in line for line in iter(waiter.stderr.readline, ""))

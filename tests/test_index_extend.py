@@ -13,6 +13,7 @@ from searchkit.index.build import BuildConfig, build_index
 from searchkit.index.dense_parts import DenseChoice
 from searchkit.index.extend import add_encoder, drop_encoder
 from searchkit.index.generation import commit, read
+from searchkit.index.lock import writing
 from searchkit.index.vectors import VectorConfig
 from searchkit.models.encoder import EncoderOptions, open_encoder
 from searchkit.models.fakes import HashEncoder
@@ -152,6 +153,13 @@ def test_the_command_adds_and_drops(models, tmp_path):
     assert added.exit_code == 0, added.stderr
     assert f"60 documents with vectors of {folder}" in added.stderr
     assert f"{folder} already. Drop them" in refused("encoder", "add", index, folder)
+    (folder / "model.safetensors").unlink()  # no model is loaded to be refused
+    assert f"{folder} already. Drop them" in refused("encoder", "add", index, folder)
+    with writing(index):
+        said = refused("encoder", "add", index, tmp_path / "none")
+        assert "is being written by" in said
+        assert "Wait for it with --wait, or stop it." in said
+        assert "is being written by" in refused("tokens", "add", index, tmp_path / "none")
     shutil.rmtree(folder)  # what is gone from the disk can still be dropped
     dropped = invoke("encoder", "drop", index, folder)
     assert dropped.exit_code == 0, dropped.stderr

@@ -1,3 +1,5 @@
+import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,7 +12,8 @@ from searchkit.errors import DamagedIndex, FormatError, StorageError
 from searchkit.index.build import BuildConfig, build_index
 from searchkit.index.generation import CURRENT, current, path_of, read
 from searchkit.index.index import Index
-from searchkit.index.lock import hold, remove_unheld, writing
+from searchkit.index.lock import hold, refuse_other, remove_unheld, writing
+from searchkit.index.writer import changing
 from searchkit.types import Doc
 
 DOCS = [Doc("a", "Water masers", "in a disc"), Doc("b", "A title", "")]
@@ -72,6 +75,29 @@ def test_a_second_writer_waits_where_it_is_told_to(index):
             assert f"is being written by -c, process {first.pid}: waiting for it." in said
             first.communicate("")
             assert second.communicate()[0] == "mine\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "name"),
+    [
+        (["bin/searchkit", "add", "i", "x.jsonl"], "searchkit add"),
+        (["lib/searchkit/__main__.py", "--debug", "add", "i"], "searchkit add"),
+        (["lib/other/__main__.py", "add"], "__main__.py"),
+        (["work.py", "secret"], "work.py"),
+        ([""], "python"),
+    ],
+)
+def test_a_writer_is_named_by_what_was_called(index, monkeypatch, argv, name):
+    monkeypatch.setattr(sys, "argv", argv)
+    with writing(index):
+        told = re.escape(f"{index} is being written by {name}, process {os.getpid()}. Wait for it")
+        with pytest.raises(StorageError, match=f"{told}, or stop it"), writing(index):
+            pass
+        with pytest.raises(StorageError, match=f"{told} with --wait"), changing(index):
+            pass
+        with pytest.raises(StorageError, match=f"{told} with --wait"):
+            refuse_other(index)
+    refuse_other(index)
 
 
 def test_a_build_that_waited_replaces_no_index_unasked(index, tmp_path):

@@ -74,18 +74,25 @@ def encoder(  # noqa: PLR0913 - the flags of a command are its parameters
     encoding = replace(encoding, query_prompt=query_prompt, doc_prompt=doc_prompt)
     encoding = replace(encoding, max_tokens=max_tokens)
     config = VectorConfig(passages=passages, dtype=dtype)
-    add_aloud(index, choice_of(index, name, encoding, config), ann=ann, commit=commit)
+    choice = choice_of(index, name, encoding, config, wait=wait)
+    add_aloud(index, choice, ann=ann, commit=commit)
 
 
 def choice_of(
-    index: Path, name: str, encoding: EncoderOptions, config: VectorConfig
+    index: Path, name: str, encoding: EncoderOptions, config: VectorConfig, *, wait: bool
 ) -> DenseChoice:
-    """The encoder, loaded, for an index that is there; what is missing is refused at once."""
+    """The encoder, loaded, after all has been refused that needs no model for it."""
     from searchkit.index import generation as generations
     from searchkit.index.dense_parts import DenseChoice
+    from searchkit.index.extend import refuse_known
+    from searchkit.index.lock import refuse_other
     from searchkit.models.encoder import open_encoder
 
-    generations.read(index)
+    live = generations.read(index)
+    names = [record["name"] for record in live.encoders]
+    refuse_known(index, live, held_name(name, names, "bi-encoder"))
+    if not wait:
+        refuse_other(index)
     return DenseChoice(open_encoder(name, options=encoding), config, encoding.to_dict())
 
 

@@ -62,10 +62,13 @@ def _add(index: Path, model: str, *, trust_remote_code: bool, commit: CommitOpti
     from searchkit.cli.progress import Bars
     from searchkit.evaluate.sizes import count, spell_bytes
     from searchkit.index import generation as generations
+    from searchkit.index.lock import refuse_other
     from searchkit.index.tokens_change import add_tokens
     from searchkit.models.cross_encoder import CrossEncoderOptions, open_cross_encoder
 
     begin, live = perf_counter(), generations.read(index)
+    if not commit.wait:
+        refuse_other(index)  # before a model is loaded for nothing
     options = CrossEncoderOptions(device="cpu", trust_remote_code=trust_remote_code)
     scorer = open_cross_encoder(model, options=options)
     with Bars() as bars:

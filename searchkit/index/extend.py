@@ -36,7 +36,7 @@ def add_encoder(
     up again. ConfigError where the index has vectors of an encoder of this name.
     """
     with changing(index, commit) as (live, drafts):
-        _refuse_known(index, live, choice)
+        refuse_known(index, live, choice.encoder.name, choice.encoder.fingerprint)
         draft = replace(
             live,
             segments=tuple(_extended(drafts, live, choice, ann=ann, watch=watch)),
@@ -75,11 +75,14 @@ def uses(pipeline: Mapping[str, Any] | None, encoder: str) -> bool:
     return pipeline is not None and encoder in pipeline.get("encoders", ())
 
 
-def _refuse_known(index: Path, live: Generation, choice: DenseChoice) -> None:
-    name = choice.encoder.name
+def refuse_known(index: Path, live: Generation, name: str, fingerprint: str | None = None) -> None:
+    """ConfigError where the index has vectors of an encoder of this name.
+
+    fingerprint: of the encoder; None before it was loaded.
+    """
     for record in live.encoders:
         if record["name"] == name:
-            same = record["fingerprint"] == choice.encoder.fingerprint
+            same = fingerprint in (None, record["fingerprint"])
             what = "" if same else "another state of "
             cure = f"Drop them first: searchkit encoder drop {index} {name}"
             raise ConfigError(f"{index} has vectors of {what}{name} already. {cure}")

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,12 +19,13 @@ _TRIES = 100  # each means that another writer made the folder and took it away 
 
 @contextmanager
 def writing(
-    index: Path, *, wait: bool = False, told: Callable[[str], None] = lambda sentence: None
+    index: Path, *, wait: bool | None = None, told: Callable[[str], None] = lambda sentence: None
 ) -> Iterator[None]:
     """Hold the writer's lock of an index folder, or say who holds it.
 
-    wait: wait for the other writer instead, after `told` has heard of it; Ctrl-C ends that. The
-    folder is made where there is none, and goes again where the writer fails and left nothing.
+    wait: wait for the other writer instead, after `told` has heard of it; Ctrl-C ends that. None
+    where the caller has no choice, so that the refusal names none. The folder is made where there
+    is none, and goes again where the writer fails and left nothing.
     """
     made = [folder for folder in (index, *index.parents) if not folder.exists()]
     with _locked(index, wait=wait, told=told) as file:
@@ -39,22 +41,48 @@ def writing(
 
 
 def _sign(file: BinaryIO) -> None:
-    name = Path(sys.argv[0]).name or "python"
     file.truncate(0)
-    os.write(file.fileno(), f"{name}, process {os.getpid()}".encode())
+    os.write(file.fileno(), f"{_program()}, process {os.getpid()}".encode())
 
 
-def _locked(index: Path, *, wait: bool, told: Callable[[str], None]) -> BinaryIO:
+def _program() -> str:
+    """What runs here, in words of who started it: `searchkit add`, however that was called."""
+    path = Path(sys.argv[0])
+    ours = path.name == "searchkit" or (path.parent.name, path.name) == ("searchkit", "__main__.py")
+    if not ours:
+        return path.name or "python"
+    verbs = (word for word in sys.argv[1:] if not word.startswith("-"))
+    return " ".join(("searchkit", *islice(verbs, 1)))
+
+
+def refuse_other(index: Path) -> None:
+    """StorageError where another writes an index now: for work that is long before the lock.
+
+    Who is not refused may be refused the lock yet.
+    """
+    with disk.storage_errors(index), _opened(index) as file:
+        if _is_taken(file):
+            raise _refusal(index, file, wait=False)
+
+
+def _refusal(index: Path, file: BinaryIO, *, wait: bool | None) -> StorageError:
+    cure = "Wait for it, or stop it." if wait is None else "Wait for it with --wait, or stop it."
+    return StorageError(f"{index} is being written by {_holder(file)}. {cure}")
+
+
+def _holder(file: BinaryIO) -> str:
+    return file.read(200).decode(errors="replace").strip() or "another process"
+
+
+def _locked(index: Path, *, wait: bool | None, told: Callable[[str], None]) -> BinaryIO:
     """The open lock file, ours."""
     while True:
         file = _opened(index)
         try:
             if _is_taken(file):
-                holder = file.read(200).decode(errors="replace").strip() or "another process"
                 if not wait:
-                    told_whom = f"{index} is being written by {holder}"
-                    raise StorageError(f"{told_whom}. Wait for it, or stop it.")
-                told(f"{index} is being written by {holder}: waiting for it.")
+                    raise _refusal(index, file, wait=wait)
+                told(f"{index} is being written by {_holder(file)}: waiting for it.")
                 fcntl.flock(file, fcntl.LOCK_EX)
             if _is_at(file, index / "lock"):
                 return file
