@@ -42,6 +42,7 @@ from searchkit.types import Mask
 
 # so that the ranks of many segments together come near to any k; 8 of them fill a cache line
 _TOP_RANKS = np.array([1, 5, 10, 20, 50, 100, 300, 1000])
+_REMEMBERED = 100_000  # terms
 _SLACK = 1e-6  # more than float32 rounds
 
 
@@ -78,9 +79,23 @@ class TermTables:
             for part in parts
         ]
         self._table = _table(rows, LOOKED)
+        self._known: dict[str, tuple[NDArray[np.int64], int]] = {}  # ids and df; rows of one array
 
     def find(self, terms: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Ids of the terms, (n_segments, n), -1 where there is none; their dfs in all, (n,)."""
+        """Ids of the terms, (n_segments, n), -1 where there is none; their dfs in all, (n,).
+
+        What was looked up is remembered: queries share most of their words.
+        """
+        known = self._known if len(self._known) < _REMEMBERED else {}
+        if fresh := [term for term in terms if term not in known]:
+            ids, dfs = self._look_up(fresh)
+            known.update(zip(fresh, zip(ids.T.copy(), dfs.tolist(), strict=True), strict=True))
+            self._known = known  # threads may write the same
+        found = [known[term] for term in terms]
+        held = np.array([ids for ids, _ in found], np.int64).reshape(len(terms), len(self._table))
+        return np.ascontiguousarray(held.T), np.array([df for _, df in found], np.int64)
+
+    def _look_up(self, terms: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         ids = np.empty((len(self._table), len(terms)), np.int64)
         dfs = np.empty(len(terms), np.int64)
         spelled = [term.encode() for term in terms]

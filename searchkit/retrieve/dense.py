@@ -17,7 +17,7 @@ from searchkit.index.vectors import VectorPart, open_vectors
 from searchkit.protocols import Encoder
 from searchkit.retrieve.approximate import AnnScan
 from searchkit.retrieve.exact import best_per_doc, exact_scores
-from searchkit.retrieve.flat import BLOCK, FlatScan, Ids, Proposer
+from searchkit.retrieve.flat import BLOCK, FlatScan, Ids, Proposer, propose_together
 from searchkit.types import Mask, Ranking, Rows, Scores, Vectors
 
 _Members: TypeAlias = dict[tuple[int, ...], tuple[list[VectorPart], VectorPart]]
@@ -134,9 +134,8 @@ class DenseRetriever:
         """The same for queries that are vectors already: (n, dim) float32 of unit length."""
         rows: list[list[Rows]] = [[] for _ in queries]
         scores: list[list[Scores]] = [[] for _ in queries]
-        for part in self._parts:
-            proposer = self._proposers[id(part.vectors)]
-            for n, ids in enumerate(proposer.propose(queries, k, part.allowed(allowed))):
+        for part, proposed in self._proposed(queries, k, allowed):
+            for n, ids in enumerate(proposed):
                 docs, of_docs = _score(part.vectors, ids, queries[n])
                 rows[n].append(docs + part.base)
                 scores[n].append(of_docs)
@@ -144,6 +143,21 @@ class DenseRetriever:
             Ranking.top(np.concatenate(r), np.concatenate(s), k) if r else Ranking.empty()
             for r, s in zip(rows, scores, strict=True)
         ]
+
+    def _proposed(
+        self, queries: Vectors, k: int, allowed: Mask | None
+    ) -> Iterator[tuple[DensePart, list[Ids]]]:
+        """What each part proposes; those that are scanned are scanned together."""
+        flat: list[tuple[DensePart, FlatScan]] = []
+        for part in self._parts:
+            proposer = self._proposers[id(part.vectors)]
+            if isinstance(proposer, FlatScan):
+                flat.append((part, proposer))
+            else:
+                yield part, proposer.propose(queries, k, part.allowed(allowed))
+        masks = [part.allowed(allowed) for part, _ in flat]
+        together = propose_together([one for _, one in flat], masks, queries, k)
+        yield from zip([part for part, _ in flat], together, strict=True)
 
     def score_rows(self, query: str, rows: Rows) -> Scores:
         """The exact score of each of the rows, in their order: (n,) float32."""

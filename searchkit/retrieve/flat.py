@@ -6,8 +6,8 @@ By numpy, not by FAISS's exact search, which takes several times as long for the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -54,11 +54,15 @@ class FlatScan:
 
     def propose(self, queries: Vectors, k: int, allowed: Mask | None = None) -> list[Ids]:
         """Ids of vectors, ascending, of allowed documents only; none of the k best is missed."""
-        found: list[Ids] = []
-        for start in range(0, len(queries), _QUERIES):
-            batch = queries[start : start + _QUERIES]
-            found += scan(blocks(self._part, self._vectors(), allowed), batch, k)
-        return found
+        return propose_together([self], [allowed], queries, k)[0]
+
+    @property
+    def n_vectors(self) -> int:
+        return self._part.n_vectors
+
+    def blocks(self, allowed: Mask | None) -> Iterator[Block]:
+        """The allowed vectors, in order, in blocks of whole documents."""
+        return blocks(self._part, self._vectors(), allowed)
 
     def _vectors(self) -> NDArray[Any]:
         if not self._resident or self._part.vectors.dtype == np.float32:
@@ -66,6 +70,26 @@ class FlatScan:
         if self._floats is None:
             self._floats = self._part.vectors.astype(np.float32)
         return self._floats
+
+
+def propose_together(
+    scans: Sequence[FlatScan], allowed: Sequence[Mask | None], queries: Vectors, k: int
+) -> list[list[Ids]]:
+    """What each of the parts proposes for each query, where the k best of all are wanted."""
+    bases = np.cumsum([0, *(one.n_vectors for one in scans)])
+    found: list[Ids] = []
+    for start in range(0, len(queries), _QUERIES):
+        pieces = (
+            replace(piece, ids=piece.ids + base) if base else piece
+            for one, mask, base in zip(scans, allowed, bases.tolist(), strict=False)
+            for piece in one.blocks(mask)
+        )
+        found += scan(pieces, queries[start : start + _QUERIES], k)
+    cuts = [np.searchsorted(ids, bases) for ids in found]
+    return [
+        [ids[cut[n] : cut[n + 1]] - base for ids, cut in zip(found, cuts, strict=True)]
+        for n, base in enumerate(bases[:-1].tolist())
+    ]
 
 
 def blocks(
@@ -102,7 +126,7 @@ def scan(pieces: Iterable[Block], queries: Vectors, k: int) -> list[Ids]:
     for piece in pieces:
         scores = _dot(queries, piece.vectors)
         if piece.hidden is not None:
-            scores[:, piece.hidden] = -np.inf
+            scores += np.where(piece.hidden, -np.inf, 0).astype(np.float32)  # faster than to assign
         of_docs = scores
         if piece.first is not None:
             of_docs = np.maximum.reduceat(scores, piece.first, axis=1)
