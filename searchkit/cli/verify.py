@@ -76,7 +76,8 @@ def _facts(index: str, verdict: Verdict, full: bool) -> dict[str, Any]:
 
 
 def _sound(index: str, verdict: Verdict) -> str:
-    sampled = f" {verdict.n_sampled} were made again." if verdict.n_sampled else ""
+    made = f" {verdict.n_sampled} of them, made anew, came out the same."
+    sampled = made if verdict.n_sampled else ""
     return (
         f"{index}: {verdict.n_files} files and {verdict.generation.n_docs:,} documents are sound."
         f"{sampled}"
