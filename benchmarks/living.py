@@ -6,7 +6,7 @@ until the open searcher has gone over to the new generation and answered a query
 a change makes due are counted with it. tantivy does the same beside it: documents in, commit,
 reload, query; it stores what we store. What the answers show is checked each time.
 
-    python benchmarks/living.py --work /tmp/living
+    python benchmarks/living.py --work living
 """
 
 from __future__ import annotations

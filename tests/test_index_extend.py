@@ -1,10 +1,11 @@
 """An encoder that comes later ranks like one that was there from the start."""
 
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 from cli_sample import invoke, refused
+from index_states import every_byte, lasting
 from tiny_models import WORDS, save_encoder
 
 import searchkit
@@ -43,20 +44,6 @@ def choice(model, **config):
 def build(folder, choices, *, ann="auto"):
     build_index(folder, DOCS, BuildConfig(dense=choices, segment_docs=25, ann=ann))
     return folder
-
-
-def every_byte(index):
-    return {
-        str(path.relative_to(index)): path.read_bytes()
-        for root in ("segments", "parts")
-        for path in sorted((index / root).rglob("*"))
-        if path.is_file()
-    }
-
-
-def lasting(generation):
-    """What a generation says, without its number and its time."""
-    return {k: v for k, v in asdict(generation).items() if k not in ("number", "written")}
 
 
 @pytest.mark.parametrize("ann", ["auto", "hnsw"])

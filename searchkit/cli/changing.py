@@ -12,7 +12,7 @@ import typer
 
 from searchkit.cli import index_options as own
 from searchkit.cli.index import columns_of
-from searchkit.cli.interrupt import ended_by_sigterm
+from searchkit.cli.interrupt import ended_by_sigterm, how_to_go_on
 from searchkit.cli.reuse import say_reuse
 from searchkit.cli.screen import say
 from searchkit.errors import ConfigError
@@ -120,17 +120,9 @@ def _report(index: Path, changed: Changed, *, time_s: float) -> None:
 
 
 def _interrupted(index: Path, corpus: Sequence[str], *, live: int) -> str:
-    from searchkit.encode import GRID
     from searchkit.index import generation as generations
 
     if generations.read(index).number != live:
         return f"interrupted, but {index} has the change."
-    again = "Run the same command again."
-    if any((index / "shards").glob("*.npy")):
-        again = (
-            f"Vectors are kept for every {GRID:,} documents encoded, and the same command goes "
-            "on from there."
-        )
-    if "-" in corpus:
-        again += " Standard input cannot be read twice: feed it again."
+    again = how_to_go_on(index, corpus, otherwise="Run the same command again.")
     return f"interrupted. {index} is as it was. {again}"

@@ -15,7 +15,7 @@ from searchkit.cli import index_options as own
 from searchkit.cli import options as flags
 from searchkit.cli.committing import Keep, Wait, committing
 from searchkit.cli.idle import Given, given, refuse_without_encoder
-from searchkit.cli.interrupt import ended_by_sigterm
+from searchkit.cli.interrupt import ended_by_sigterm, how_to_go_on
 from searchkit.cli.reuse import say_reuse
 from searchkit.cli.screen import say
 from searchkit.errors import ConfigError, FormatError
@@ -157,19 +157,12 @@ def build_aloud(
 
 def _interrupted(out: Path, corpus: Sequence[str], *, live: Generation | None) -> str:
     """What an interrupt left, and how to go on. live: the generation before."""
-    from searchkit.encode import GRID
-
     found = _live(out)
     if found is not None and (live is None or found.number != live.number):
         return f"interrupted, but {out} was built: it can be searched."
-    again = "The same command starts anew."
-    if any((out / "shards").glob("*.npy")):
-        again = (
-            f"Vectors are kept in {out} for every {GRID:,} documents encoded, and the same "
-            "command goes on from there."
-        )
-    if "-" in corpus:
-        again += " Standard input cannot be read twice: feed it again."
+    again = how_to_go_on(
+        out, corpus, otherwise="The same command starts anew.", place=f"Vectors are kept in {out}"
+    )
     return f"interrupted. Nothing was committed. {again}"
 
 
