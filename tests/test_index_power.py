@@ -118,7 +118,7 @@ def cut_everywhere(name, tmp_path, monkeypatch, *, most=None, seed=0):
         assert found in (then, now), moment.after
         counts["new" if found == now else "old"] += 1
     counts["after"] = still_there(recorder.moments[-1], now, tmp_path, seed=seed, most=most)
-    return dict(counts)
+    return counts
 
 
 def still_there(moment, new, tmp_path, *, seed=0, most=None):
