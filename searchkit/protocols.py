@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, runtime_checkable
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from searchkit.types import Doc, Mask, Ranking, Row, Scores, TermRuns, Vectors
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Progress: TypeAlias = Callable[[int, int], None]  # (done, total); total 0 where it is unknown
 Tokens: TypeAlias = Sequence[int]  # ids, without special tokens
