@@ -44,6 +44,9 @@ class Form(NamedTuple):
     activation: Callable[[Tensor], Tensor]
 
 
+Step: TypeAlias = "Callable[[Tensor, Layer, Form, Attend], Tensor]"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PackedBert:
     """Embeddings and layers of a model, in one precision, on the device of the model.
@@ -55,7 +58,7 @@ class PackedBert:
     embed: Callable[[Tensor], Tensor]  # ids, types and positions, (3, n_tokens)
     layers: tuple[Layer, ...]
     form: Form
-    step: Callable[[Tensor, Layer, Form, Attend], Tensor]
+    step: Step
 
     @classmethod
     def of(cls, model: Any, precision: Precision = "float32") -> PackedBert:  # noqa: ANN401

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -17,15 +17,21 @@ from numpy.typing import NDArray
 
 from searchkit.errors import ModelError
 from searchkit.models.packed import Frame, Row, Shape, fill, frame
-from searchkit.models.packed_bert import PackedBert, Precision, by_length, flash, has_flash
+from searchkit.models.packed_bert import (
+    PackedBert,
+    Precision,
+    Step,
+    by_length,
+    flash,
+    has_flash,
+    step,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 # Hidden states (n_tokens, width), lengths (n_sequences,) -> (n_sequences, n_outputs) float32.
 Head: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
-# Token ids, types and positions (3, n_tokens), lengths (n_sequences,) -> outputs.
-Pass: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 
 _WARM = 3  # passes before one is recorded: libraries allocate and choose kernels in the first
 
@@ -40,28 +46,42 @@ class PackedModel:
 
     def outputs(self, rows: Sequence[Row]) -> NDArray[np.float32]:
         """(n_rows, n_outputs) in the order of the rows. ValueError where a row is too long."""
+        return self.launch(rows)()
+
+    def launch(self, rows: Sequence[Row]) -> Callable[[], NDArray[np.float32]]:
+        """As `outputs`, from a call: on CUDA the device reads the rows while the caller goes on."""
         import torch
 
         places = list(fill([len(ids) for ids, _ in rows], self.shape))
         with torch.inference_mode():
             found = [self.run(self.frame([rows[i] for i in place])) for place in places]
-        if not found:
-            return np.empty((0, 0), np.float32)
-        table: NDArray[np.float32] = torch.cat(found).cpu().numpy()
-        outputs = np.empty_like(table)
-        outputs[np.concatenate(places)] = table
-        return outputs
+
+        def wait() -> NDArray[np.float32]:
+            if not found:
+                return np.empty((0, 0), np.float32)
+            table: NDArray[np.float32] = torch.cat(found).cpu().numpy()
+            outputs = np.empty_like(table)
+            outputs[np.concatenate(places)] = table
+            return outputs
+
+        return wait
 
     def frame(self, rows: Sequence[Row]) -> Frame:
         return frame(rows, self.shape if self.is_fixed else None)
 
 
-def pack_cross_encoder(model: Any, *, precision: Precision, shape: Shape) -> PackedModel:  # noqa: ANN401
+def pack_cross_encoder(
+    model: Any,  # noqa: ANN401
+    *,
+    precision: Precision,
+    shape: Shape,
+    step: Step = step,
+) -> PackedModel:
     """Logits (n, n_labels) of a transformers sequence classifier. Its head stays in float32.
 
-    ModelError where the model is of no family that can be packed.
+    `step` may be a compiled one. ModelError where the model is of no family that can be packed.
     """
-    body = PackedBert.of(model, precision)
+    body = replace(PackedBert.of(model, precision), step=step)
     base = getattr(model, model.base_model_prefix)
     classifier = copy.deepcopy(model.classifier).float()
     pooler = copy.deepcopy(getattr(base, "pooler", None))
@@ -74,13 +94,19 @@ def pack_cross_encoder(model: Any, *, precision: Precision, shape: Shape) -> Pac
     return _packed(body, finish, device=model.device, precision=precision, shape=shape)
 
 
-def pack_encoder(model: Any, *, precision: Precision, shape: Shape) -> PackedModel:  # noqa: ANN401
+def pack_encoder(
+    model: Any,  # noqa: ANN401
+    *,
+    precision: Precision,
+    shape: Shape,
+    step: Step = step,
+) -> PackedModel:
     """Vectors (n, dim) of a SentenceTransformer: pooled, and through its other modules, in float32.
 
     ModelError where the model is of no family that can be packed, or pools in another way than by
     the mean or the first token.
     """
-    body = PackedBert.of(model[0].model, precision)
+    body = replace(PackedBert.of(model[0].model, precision), step=step)
     pooling, *others = list(model)[1:]
     pool = _POOLS.get(getattr(pooling, "pooling_mode", ""))
     if pool is None:
