@@ -52,3 +52,31 @@ def test_the_gpu_benchmark_of_training_runs_small_on_a_processor():
         assert set(row["sequences_per_s"]) == {"searchkit", "sentence-transformers"}
         assert min(row["sequences_per_s"].values()) > 0
         assert 0 < row["share_of_bf16_rate"] < 1
+
+
+def test_the_gpu_benchmark_runs_small_with_little_installed():
+    """Of what searchkit needs, numpy alone has to be there: what it imports is tried without."""
+    absent = ["pyarrow", "numba", "faiss", "pandas", "ir_measures", "scipy"]
+    script = str(FOLDER / "gpu.py")
+    code = (
+        f"import runpy, sys; sys.path.insert(0, {str(FOLDER)!r});"
+        f"sys.modules.update(dict.fromkeys({absent}));"
+        "import gpu_parts, gpu_scan, report;"
+        f"[sys.modules.pop(name) for name in {absent}];"  # sentence-transformers may want them
+        f"sys.argv = [{script!r}, '--device', 'cpu', '--small'];"
+        f"runpy.run_path({script!r}, run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert [name for name, part in found["parts"].items() if "failed" in part] == []
+    for name, part in found["parts"].items():
+        if name.startswith(("encode", "rerank")):
+            assert set(part["rows_per_s"]) >= {"plain", "searchkit", "searchkit, tokens stored"}
+            assert part["gap_alone_or_together"] <= 1e-5
+            assert part.get("largest_gap_of_spread", 0) < 0.05
+            assert part.get("least_cosine", 1) > 0.999
+        if name.startswith("search"):
+            assert part["misses"] == 0
+    assert found["parts"]["whole-search"]["p50_ms"].keys() == {"searchkit", "plain"}
+    assert f"{found['parts']['search-1m']['batch=64']}".count("ratio") == 1
+    assert "search-1m" in done.stderr
