@@ -125,18 +125,22 @@ def open(  # noqa: A001 - searchkit.open reads as it should
     path: str | Path,
     *,
     reranker: str | None = "auto",
+    cascade: str | None = None,
     device: Device = "auto",
     generation: int | None = None,
     as_of: str | None = None,
 ) -> Searcher:
     """Open an index for searching; reranker: a name, "auto" (the pipeline's) or None.
 
-    generation: number of a snapshot; as_of: the last generation written by this date, such as
-    2026-01-31; both instead of the live one.
+    cascade: a second reranker, which reads the best of the first. generation: number of a
+    snapshot; as_of: the last generation written by this date, such as 2026-01-31; both instead of
+    the live one.
     """
     from searchkit.search import api
 
-    options = api.OpenOptions(reranker=reranker, device=device, generation=generation, as_of=as_of)
+    options = api.OpenOptions(
+        reranker=reranker, cascade=cascade, device=device, generation=generation, as_of=as_of
+    )
     return api.open_searcher(path, options=options)
 
 

@@ -162,6 +162,7 @@ class Trace:
     stages: Mapping[str, Place] = field(default_factory=dict)  # in the order they ran
     matches: tuple[Match, ...] = ()  # in query order
     truncated: Mapping[str, int] = field(default_factory=dict)  # model -> tokens beyond its limit
+    unread: tuple[str, ...] = ()  # stages whose reranker had no time for it, under a budget
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,8 @@ def test_queries_and_rankings_must_be_as_many():
         ({"depth": 10_001}, "depth must be 1 to 10000"),
         ({"interpolation": 1.5}, "weight from 0 to 1, not 1.5"),
         ({"interpolation": float("nan")}, "weight from 0 to 1"),
+        ({"bound": 0.0}, "bound must be a number above 0, not 0.0"),
+        ({"bound": float("inf")}, "a number above 0"),
         ({"scale": "row"}, "there is no rerank scale 'row'. Did you mean 'raw'"),
     ],
 )

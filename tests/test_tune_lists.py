@@ -91,10 +91,13 @@ def test_most_documents_are_dropped():
 
 weights = st.one_of(st.none(), st.sampled_from([0.0, 0.05, 0.5, 0.84, 1.0]))
 ways = st.builds(
-    lambda depth, weight, scale: RerankOptions(depth=depth, interpolation=weight, scale=scale),
+    lambda depth, weight, scale, bound: RerankOptions(
+        depth=depth, interpolation=weight, scale=scale, bound=bound
+    ),
     st.sampled_from([1, 5, 12, 30]),
     weights,
     st.sampled_from(["min-max", "raw"]),
+    st.sampled_from([None, 0.5]),
 )
 
 

@@ -8,7 +8,8 @@ from searchkit.cli.highlight import Passage, excerpt, mark
 from searchkit.cli.screen import FAINT, MATCH, STRONG, Piece, Screen
 from searchkit.protocols import Analyzer, PairScorer
 from searchkit.rerank import RerankOptions
-from searchkit.search.searcher import Answer, clean
+from searchkit.search.answer import Answer
+from searchkit.search.searcher import clean
 from searchkit.search.stages import Stages
 from searchkit.types import Doc, Hit
 

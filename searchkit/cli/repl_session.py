@@ -17,8 +17,9 @@ from searchkit.cli.screen import FAINT, STRONG, Screen
 from searchkit.cli.tuning import set_one, setting_names
 from searchkit.cli.why_not import show_why_not
 from searchkit.errors import ConfigError, QueryError
+from searchkit.search.answer import Answer
 from searchkit.search.pipeline import Pipeline
-from searchkit.search.searcher import Answer, Searcher
+from searchkit.search.searcher import Searcher
 from searchkit.types import Doc, Hit
 
 _TIMED_RUNS = 5

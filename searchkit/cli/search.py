@@ -15,7 +15,8 @@ from searchkit.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from searchkit.search.searcher import Answer, Searcher
+    from searchkit.search.answer import Answer
+    from searchkit.search.searcher import Searcher
     from searchkit.types import Doc
 
 

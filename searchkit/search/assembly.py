@@ -14,9 +14,10 @@ from searchkit.index.recorded import open_recorded
 from searchkit.models.device import Device
 from searchkit.protocols import Encoder, PairScorer, Retriever
 from searchkit.retrieve.bm25 import BM25Retriever, Engine, LexicalPart, lexical_parts
-from searchkit.search.choose import AUTO, choose, reranked_by
+from searchkit.search.choose import AUTO, cascaded_by, choose, reranked_by
 from searchkit.search.lazy import Lazy
 from searchkit.search.pipeline import Pipeline
+from searchkit.search.rates import Rates
 from searchkit.search.stages import Stages
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class OpenOptions:
     """How an index is searched, where it is not as its pipeline says."""
 
     reranker: str | None = AUTO  # name, "auto" (the pipeline's), or None
+    cascade: str | None = None  # a second, larger reranker over the best of the first
     device: Device = "auto"
     lexical: Lexical = "searchkit"
     engine: Engine = "auto"
@@ -48,11 +50,13 @@ class Assembly:
     _dense: dict[str, DenseRetriever] = field(default_factory=dict)  # the last one, by encoder
     _postings: list[LexicalPart] = field(default_factory=list)  # the last ones, and held for it
     _scorers: dict[tuple[str, str], PairScorer] = field(default_factory=dict)
+    _rates: Rates = field(default_factory=Rates)
 
     def stages(self, index: Index) -> Stages:
         """The stages of an index; models load when a stage first needs them."""
         options = self.options
         pipeline = reranked_by(options.pipeline or choose(index), options.reranker)
+        pipeline = cascaded_by(pipeline, options.cascade)
         reranker = pipeline.reranker
         retrievers: dict[str, Lazy[Retriever]] = {
             "bm25": Lazy(partial(self._lexical, index, pipeline))
@@ -62,7 +66,10 @@ class Assembly:
         promoted = pipeline if options.reranker == AUTO else None
         fingerprint = promoted.reranker_fingerprint if promoted else ""
         scorer = Lazy(lambda: self._scorer(reranker, fingerprint, index)) if reranker else None
-        return Stages(pipeline, retrievers, scorer, index)
+        then, second = pipeline.cascade, None
+        if then is not None:
+            second = Lazy(partial(self._scorer, then.reranker, then.fingerprint, index))
+        return Stages(pipeline, retrievers, scorer, index, second, self._rates)
 
     def _lexical(self, index: Index, pipeline: Pipeline) -> Retriever:
         self._postings = lexical_parts(index)

@@ -7,13 +7,14 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from searchkit.errors import ConfigError
 from searchkit.index.index import Index
 from searchkit.models.delta import read_delta
 from searchkit.models.folder import locate
 from searchkit.models.names import PLAIN, ModelSpec, house, render, resolve
 from searchkit.models.shatter import shattered_by
 from searchkit.rerank import RerankOptions
-from searchkit.search.pipeline import Pipeline, factory
+from searchkit.search.pipeline import CASCADE_DEPTH, Cascade, Pipeline, factory
 
 AUTO = "auto"  # the pipeline's own reranker
 FACTORY_RERANKER = "house-small"
@@ -62,6 +63,7 @@ def reranked_by(pipeline: Pipeline, name: str | None) -> Pipeline:
     if name in (AUTO, pipeline.reranker):
         return pipeline
     why = pipeline.why
+    pipeline = pipeline if name else replace(pipeline, cascade=None)
     if pipeline.reranker:
         instead = f"reranked by {name} instead" if name else "without its reranker"
         why = f"{why.removesuffix('.')}; {instead}, as asked."
@@ -69,6 +71,24 @@ def reranked_by(pipeline: Pipeline, name: str | None) -> Pipeline:
     if found and (pipeline.reranker or options == RerankOptions()):
         options = RerankOptions(**found.serving.rerank)
     return replace(pipeline, reranker=name, reranker_fingerprint="", rerank=options, why=why)
+
+
+def cascaded_by(pipeline: Pipeline, name: str | None) -> Pipeline:
+    """The pipeline with a second reranker of this name after its own; None changes nothing.
+
+    It reads the first `CASCADE_DEPTH`, and is believed as its `searchkit.json` says. ModelError
+    where there is no such model, ConfigError where nothing reranks before it.
+    """
+    if name is None or (pipeline.cascade is not None and pipeline.cascade.reranker == name):
+        return pipeline
+    if pipeline.reranker is None:
+        raise ConfigError(f"{name} cannot rerank again: nothing reranks before it.")
+    if name == pipeline.reranker:
+        raise ConfigError(f"{name} cannot rerank again what it has reranked. Name another.")
+    said = resolve(name, "cross-encoder").serving.rerank
+    options = RerankOptions(**{**said, "depth": CASCADE_DEPTH})
+    why = f"{pipeline.why.removesuffix('.')}; then by {name}, as asked."
+    return replace(pipeline, cascade=Cascade(reranker=name, rerank=options), why=why)
 
 
 def _packaged(stage: str) -> ModelSpec | None:

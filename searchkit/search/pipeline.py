@@ -16,11 +16,22 @@ from searchkit.retrieve.bm25_formula import BM25Params
 FACTORY_BM25 = BM25Params(k1=1.2, b=0.75)
 FACTORY_DEPTH = 1000
 LEXICAL_WEIGHT = 0.5
+CASCADE_DEPTH = 20  # twice what is shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cascade:
+    """A second reranker, larger than the first, over the best that the first has found."""
+
+    reranker: str  # alias, folder or hub name
+    fingerprint: str = ""  # "" takes it as it is
+    # What lies below the depth keeps the order of the first, behind.
+    rerank: RerankOptions = field(default_factory=lambda: RerankOptions(depth=CASCADE_DEPTH))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """retrieve (each to `depth`) -> fuse -> rerank the first `rerank.depth`."""
+    """retrieve (each to `depth`) -> fuse -> rerank the first `rerank.depth` -> cascade."""
 
     bm25: BM25Params = FACTORY_BM25
     encoders: tuple[str, ...] = ()  # that take part, by name
@@ -29,14 +40,19 @@ class Pipeline:
     reranker: str | None = None  # alias, folder or hub name
     reranker_fingerprint: str = ""  # of the one that was promoted; "" takes it as it is
     rerank: RerankOptions = field(default_factory=RerankOptions)
+    cascade: Cascade | None = None
     why: str = ""  # one sentence: who chose it, on what evidence
 
     def __post_init__(self) -> None:
         if not 1 <= self.depth <= 100_000:
             raise ConfigError(f"depth must be 1 to 100000, not {self.depth}.")
+        if self.cascade is not None and self.reranker is None:
+            raise ConfigError("a cascade needs a reranker before its own. Name one, or drop it.")
 
     def to_dict(self) -> dict[str, Any]:
         settings = asdict(self)
+        if self.cascade is None:
+            del settings["cascade"]
         return {**settings, "fusion": self.fusion.to_dict(), "encoders": list(self.encoders)}
 
     @classmethod
@@ -49,6 +65,11 @@ class Pipeline:
         if "rerank" in values:
             refuse_unknown("rerank", values["rerank"], RerankOptions)
             values["rerank"] = RerankOptions(**values["rerank"])
+        if values.get("cascade") is not None:
+            refuse_unknown("cascade", values["cascade"], Cascade)
+            held = dict(values["cascade"])
+            held["rerank"] = RerankOptions(**held.get("rerank", {"depth": CASCADE_DEPTH}))
+            values["cascade"] = Cascade(**held)
         if "fusion" in values:
             values["fusion"] = Fusion.from_dict(values["fusion"])
         if "encoders" in values:

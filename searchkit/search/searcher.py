@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,30 +13,20 @@ from searchkit.index import generation as generations
 from searchkit.index.index import Index
 from searchkit.retrieve.bm25 import BM25Retriever
 from searchkit.retrieve.filters import parse
+from searchkit.search.answer import Answer
+from searchkit.search.budget import Budget
 from searchkit.search.nothing import why_nothing
 from searchkit.search.pipeline import Pipeline
 from searchkit.search.stages import Stages
-from searchkit.search.trace import Ledger
+from searchkit.search.trace import traced
 from searchkit.search.why_not import WhyNot, explain_absence
 from searchkit.search.works import Works, find_works, with_versions
-from searchkit.types import Doc, Hit, Mask, Match, Place, Ranking, Row, Trace
+from searchkit.types import Doc, Hit, Mask, Match, Ranking, Row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BATCH = 256  # queries ranked together
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Hits of one query, the time of every stage, and what the reader should know."""
-
-    hits: list[Hit]
-    times_ms: dict[str, float]  # by stage, in the order they ran; "total" last
-    stage: str  # the last that ran
-    n_candidates: dict[str, int]  # by stage
-    notes: tuple[str, ...] = ()
-    why_none: str = ""  # where there are no hits: half a sentence, or "" where nobody knows
 
 
 @dataclass(slots=True)
@@ -50,6 +39,7 @@ class Searcher:
     renew: Callable[[Index], Stages] | None = None  # stages of another generation, models kept
     _masks: dict[str, Mask] = field(default_factory=dict)
     _works: Works | None = None
+    _budget: Budget = field(default_factory=Budget)
 
     def close(self) -> None:
         """Let the generation go; the searcher cannot be used afterwards."""
@@ -103,15 +93,24 @@ class Searcher:
         where: str | None = None,
         explain: bool = False,
         merge_versions: bool = False,
+        budget_ms: float | None = None,
     ) -> list[Hit]:
         """The k best documents for a query, as far as `stage` (bm25, dense, fused, reranked).
 
         where: a filter such as "year >= 2015", applied before ranking. explain: the trace also
         holds matched terms and what the models could not read of each document. merge_versions:
-        one hit for preprint and published version of a work, see `works.find_works`.
+        one hit for preprint and published version of a work, see `works.find_works`. budget_ms:
+        reranking ends in time for the hits to be there by then; what was not read keeps the first
+        stage's order, and its trace says so.
         """
         answer = self.answer(
-            query, k, stage=stage, where=where, explain=explain, merge_versions=merge_versions
+            query,
+            k,
+            stage=stage,
+            where=where,
+            explain=explain,
+            merge_versions=merge_versions,
+            budget_ms=budget_ms,
         )
         return answer.hits
 
@@ -125,18 +124,23 @@ class Searcher:
         explain: bool = False,
         leave_out: Row | None = None,
         merge_versions: bool = False,
+        budget_ms: float | None = None,
     ) -> Answer:
         """What `search` returns, with times and notes.
 
         leave_out: a row that is not shown; ranks, of every stage, count without it, and without
         its other versions where they are merged.
         """
-        begin, query = perf_counter(), clean(query)
-        stage = self.stages.check(stage or self.stages.default)
+        query, stage = clean(query), self.stages.check(stage or self.stages.default)
+        loaded_ms = self._budget.ready(self.stages, query, stage=stage, budget_ms=budget_ms)
         works = self.works if merge_versions else None
         shown = (positive(k) + (leave_out is not None)) * (works.largest if works else 1)
+        if works and stage == "reranked":  # versions stand in the order of all that was reranked
+            shown = max(shown, self.pipeline.rerank.depth)
+        begin = self.stages.clock()
+        until = self._budget.until(begin, budget_ms)
         allowed = self.mask(where)
-        staged = self.stages.run([query], stage=stage, k=shown, allowed=allowed)
+        staged = self.stages.run([query], stage=stage, k=shown, allowed=allowed, until=until)
         rankings = staged.of_query(0)
         why_none = ""
         if not len(rankings[staged.last]):
@@ -145,18 +149,21 @@ class Searcher:
             own = works.versions(leave_out) if works else leave_out
             rankings = {name: found.without(own) for name, found in rankings.items()}
             why_none = "" if len(rankings[staged.last]) else "only the paper itself does"
-        last = rankings[staged.last]
+        last, read = rankings[staged.last], {name: one[0] for name, one in staged.read.items()}
         best = works.firsts(last) if works else last
-        hits = self._hits(query, best.head(k), rankings, explain=explain)
+        hits = traced(
+            *(self.index, self.stages, query, best.head(k)),
+            rankings=rankings,
+            read=read,
+            matches=self.matches if explain else None,
+        )
         if works:
             hits = with_versions(hits, best.head(k), last, works, index=self.index, allowed=allowed)
-        times = {**staged.times_ms, "total": (perf_counter() - begin) * 1000}
-        sizes = {name: len(found) for name, found in rankings.items()}
-        notes = self._notes(stage)
-        if hits and not len(rankings.get("bm25", hits)):
-            why = why_nothing(self.index, query, allowed=allowed)
-            notes = (f"BM25 found nothing{': ' + why if why else ''}.", *notes)
-        return Answer(hits, times, staged.last, sizes, notes, why_none)
+        times = {**staged.times_ms, "total": (self.stages.clock() - begin) * 1000}
+        self._budget.see(times)
+        sizes = {name: len(ranking) for name, ranking in rankings.items()}
+        notes, spent = self._notes(query, stage, rankings, allowed), (budget_ms, loaded_ms)
+        return Answer(hits, times, staged.last, sizes, notes, why_none, read, *spent)
 
     def like(
         self,
@@ -167,6 +174,7 @@ class Searcher:
         where: str | None = None,
         explain: bool = False,
         merge_versions: bool = False,
+        budget_ms: float | None = None,
     ) -> Answer:
         """Papers like this one: its title and text are the query, itself is left out."""
         try:
@@ -182,6 +190,7 @@ class Searcher:
             explain=explain,
             leave_out=own,
             merge_versions=merge_versions,
+            budget_ms=budget_ms,
         )
 
     def rank(
@@ -266,27 +275,18 @@ class Searcher:
             return [() for _ in rows]
         return bm25.matches(query, np.asarray(rows, np.int64))
 
-    def _hits(
-        self, query: str, ranking: Ranking, rankings: dict[str, Ranking], *, explain: bool
-    ) -> list[Hit]:
-        docs = [self.index[row] for row in ranking.rows.tolist()]
-        matches = self.matches(query, ranking.rows.tolist()) if explain else [()] * len(docs)
-        ledger = Ledger(self.index, self.stages) if explain else None
-        hits = []
-        for n, (row, score) in enumerate(ranking):
-            places = {
-                stage: Place(rank, float(found.scores[rank - 1]))
-                for stage, found in rankings.items()
-                if (rank := found.rank_of(row)) is not None
-            }
-            cut = ledger.truncated(query, row, docs[n]) if ledger else {}
-            hits.append(Hit(n + 1, docs[n], score, Trace(places, matches[n], cut)))
-        return hits
-
-    def _notes(self, stage: str) -> tuple[str, ...]:
-        if stage == "reranked" or stage != self.stages.default:
-            return self.notes
-        return (*self.notes, "Not reranked: no reranker is loaded (--reranker MODEL loads one).")
+    def _notes(
+        self, query: str, stage: str, found: Mapping[str, Ranking], allowed: Mask | None
+    ) -> tuple[str, ...]:
+        """What the reader should know; found: by stage."""
+        notes = self.notes
+        if stage != "reranked" and stage == self.stages.default:
+            why = "Not reranked: no reranker is loaded (--reranker MODEL loads one)."
+            notes = (*notes, why)
+        if len(found.get("bm25", "-")) or not any(map(len, found.values())):
+            return notes
+        why = why_nothing(self.index, query, allowed=allowed)
+        return (f"BM25 found nothing{': ' + why if why else ''}.", *notes)
 
 
 def clean(query: str) -> str:

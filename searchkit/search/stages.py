@@ -9,12 +9,15 @@ from time import perf_counter
 
 from searchkit.errors import ConfigError
 from searchkit.protocols import DocLookup, PairScorer, Retriever
-from searchkit.rerank import rerank
+from searchkit.rerank import RerankOptions, behind
 from searchkit.search.lazy import Lazy
 from searchkit.search.pipeline import Pipeline
+from searchkit.search.rates import Rates
+from searchkit.search.reading import Clock, Deadline, Read, read_head
 from searchkit.types import Mask, Ranking
 
 STAGES = ("bm25", "dense", "fused", "reranked")
+CASCADED = "cascaded"  # what the second reranker of a cascade makes of `reranked`
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,7 @@ class Staged:
 
     rankings: dict[str, list[Ranking]] = field(default_factory=dict)
     times_ms: dict[str, float] = field(default_factory=dict)
+    read: dict[str, list[Read]] = field(default_factory=dict)  # how far rerankers came
 
     @property
     def last(self) -> str:
@@ -46,6 +50,9 @@ class Stages:
     retrievers: Mapping[str, Lazy[Retriever]]  # "bm25", then encoders by name
     scorer: Lazy[PairScorer] | None
     docs: DocLookup
+    second: Lazy[PairScorer] | None = None  # of a cascade, over the best of the first
+    rates: Rates = field(default_factory=Rates)
+    clock: Clock = perf_counter
 
     @property
     def dense(self) -> tuple[str, ...]:
@@ -81,17 +88,39 @@ class Stages:
             encoders = self.dense
         return ["bm25", *encoders]
 
+    @property
+    def rerankers(self) -> list[tuple[str, Lazy[PairScorer], RerankOptions]]:
+        """Name of the stage, scorer and settings of each reranker, in the order they run."""
+        found = []
+        if self.scorer is not None:
+            found.append(("reranked", self.scorer, self.pipeline.rerank))
+        if self.second is not None and self.pipeline.cascade is not None:
+            found.append((CASCADED, self.second, self.pipeline.cascade.rerank))
+        return found
+
     def load(self, stage: str) -> None:
         """Load what a stage needs, so that its first run does not take the time for it."""
-        for name in self.retrievers_of(self.check(stage)):
-            self.retrievers[name].get()
-        if stage == "reranked" and self.scorer is not None:
-            self.scorer.get()
+        for lazy in self._needed(stage):
+            lazy.get()
+
+    def is_loaded(self, stage: str) -> bool:
+        """Whether all is loaded that a stage needs."""
+        return all(lazy.is_made for lazy in self._needed(stage))
 
     def run(
-        self, queries: Sequence[str], *, stage: str, k: int, allowed: Mask | None = None
+        self,
+        queries: Sequence[str],
+        *,
+        stage: str,
+        k: int,
+        allowed: Mask | None = None,
+        until: float | None = None,
     ) -> Staged:
-        """Run up to `stage`. k bounds what a retriever alone returns; fusing needs the depth."""
+        """Run up to `stage`. k bounds what a retriever alone returns; fusing needs the depth.
+
+        A reranker with a bound ends when the first k are final, and returns these. until: when
+        rerankers have to end, by the clock in seconds; see `read_head`.
+        """
         self.check(stage)
         staged = Staged()
         names, depth = self.retrievers_of(stage), self.pipeline.depth
@@ -106,9 +135,18 @@ class Stages:
             with staged.timed(label):
                 staged.rankings[label] = self._fuse(staged, names)
         if stage == "reranked":
-            with staged.timed("reranked"):
-                staged.rankings["reranked"] = self._rerank(queries, staged)
+            if self.scorer is None:
+                raise ValueError("no scorer")
+            self._rerank(queries, staged, k=k, until=until)
         return staged
+
+    def _needed(self, stage: str) -> list[Lazy[Retriever] | Lazy[PairScorer]]:
+        needed: list[Lazy[Retriever] | Lazy[PairScorer]] = [
+            self.retrievers[name] for name in self.retrievers_of(self.check(stage))
+        ]
+        if stage == "reranked":
+            needed += [scorer for _, scorer, _ in self.rerankers]
+        return needed
 
     def _fuse(self, staged: Staged, names: Sequence[str]) -> list[Ranking]:
         by_query = zip(*(staged.rankings[name] for name in names), strict=True)
@@ -118,9 +156,39 @@ class Stages:
             fusion = replace(fusion, weights=dict.fromkeys(names, 1 / len(names)))
         return [fusion.fuse(dict(zip(names, rankings, strict=True)), k) for rankings in by_query]
 
-    def _rerank(self, queries: Sequence[str], staged: Staged) -> list[Ranking]:
-        if self.scorer is None:
-            raise ValueError("no scorer")
-        first = staged.rankings[staged.last]
-        scorer, options = self.scorer.get(), self.pipeline.rerank
-        return rerank(queries, first, scorer, self.docs, options=options)
+    def _rerank(
+        self, queries: Sequence[str], staged: Staged, *, k: int, until: float | None
+    ) -> None:
+        """Each reranker over the best of the stage before; a second one keeps the rest behind."""
+        cascade = self.pipeline.cascade if self.second else None
+        for stage, lazy, options in self.rerankers:
+            before, read = staged.rankings[staged.last], list[Read]()
+            scorer, is_last = lazy.get(), stage == self.rerankers[-1][0]
+            wanted = k if is_last or cascade is None else max(k, cascade.rerank.depth)
+            rate = self.rates.of(scorer) if until is not None else None
+            with staged.timed(stage):
+                for query, ranking in zip(queries, before, strict=True):
+                    found = read_head(
+                        query,
+                        ranking.head(options.depth),
+                        scorer,
+                        self.docs,
+                        options=options,
+                        k=wanted,
+                        deadline=Deadline(at=until, rate=rate, clock=self.clock)
+                        if until is not None and rate is not None
+                        else None,
+                    )
+                    read.append(found)
+            rankings = [one.ranking for one in read]
+            if stage == CASCADED:
+                rankings = [_above(one, rest) for one, rest in zip(read, before, strict=True)]
+            staged.rankings[stage], staged.read[stage] = rankings, read
+            if rate is not None:
+                rate.keep()
+
+
+def _above(read: Read, before: Ranking) -> Ranking:
+    """What was read, then all others of the ranking that it was taken from."""
+    best = read.ranking
+    return best if read.end == "settled" else behind(best, before.without(best.rows))

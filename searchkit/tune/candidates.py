@@ -127,15 +127,18 @@ def with_reranker(
 
 
 def interpolations(options: RerankOptions) -> list[RerankOptions]:
-    """The options, then every weight of the first stage on both scales, the most careful first."""
+    """The options, then every weight of the first stage on both scales, the most careful first.
+
+    A bound was measured at the weight that it came with, and holds for no other.
+    """
     tried = [options] if options.interpolation is not None else []
+    free = replace(options, bound=None)
     tried += [
-        replace(options, interpolation=weight, scale="min-max")
+        replace(free, interpolation=weight, scale="min-max")
         for weight in reversed([0.0, *_between()])
     ]
     tried += [
-        replace(options, interpolation=round(1 / (1 + ratio), 4), scale="raw")
-        for ratio in RAW_RATIOS
+        replace(free, interpolation=round(1 / (1 + ratio), 4), scale="raw") for ratio in RAW_RATIOS
     ]
     return list(dict.fromkeys(tried))
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from searchkit.fuse import Fusion, Gains, aligned, identity, min_max, weighted_sums
-from searchkit.rerank import RerankOptions
+from searchkit.rerank import RerankOptions, clipped
 from searchkit.search.pipeline import Pipeline
 from searchkit.types import Ranking, Rows, Scores
 
@@ -151,16 +151,16 @@ def reranked(head: Ranking, raw: Scores, options: Sequence[RerankOptions | None]
     each of its documents.
     """
     lists = np.full((len(options), k), NO_ROW, np.int64)
-    groups: dict[tuple[int, bool], list[tuple[int, float]]] = {}
+    groups: dict[tuple[int, bool, float | None], list[tuple[int, float]]] = {}
     for place, one in enumerate(options):
         if one is None:
             lists[place] = _filled(head.rows[None, :k], k)[0]
             continue
         weight, is_raw = one.interpolation, one.scale == "raw" or one.interpolation is None
-        groups.setdefault((one.depth, is_raw), []).append((place, weight or 0.0))
-    for (depth, is_raw), members in groups.items():
+        groups.setdefault((one.depth, is_raw, one.bound), []).append((place, weight or 0.0))
+    for (depth, is_raw, bound), members in groups.items():
         first, own = head.head(depth), identity if is_raw else min_max
-        second = Ranking.top(first.rows, raw[: len(first)], max(len(first), 1))
+        second = Ranking.top(first.rows, clipped(raw[: len(first)], bound), max(len(first), 1))
         parts = [min_max(first.scores.astype(float)), own(second.scores.astype(float))]
         rows, gains = aligned([first, second], parts)
         weights = np.array([[weight, 1 - weight] for _, weight in members])

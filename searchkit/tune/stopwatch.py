@@ -10,6 +10,7 @@ import numpy as np
 
 from searchkit.index.build import Watch
 from searchkit.protocols import PairScorer, Progress, Retriever
+from searchkit.rerank import can_settle
 from searchkit.retrieve.bm25 import BM25Retriever
 from searchkit.search.lazy import Lazy
 from searchkit.search.pipeline import Pipeline
@@ -56,7 +57,9 @@ def parts_of(pipeline: Pipeline) -> dict[str, str]:
         kind = pipeline.fusion.kind
         parts[f"{kind} of {1 + len(pipeline.encoders)}, {depth} documents"] = "fused"
     if pipeline.reranker:
-        parts[f"{pipeline.reranker}, {pipeline.rerank.depth} documents"] = "reranked"
+        options = pipeline.rerank
+        early = " or fewer" if can_settle(options, options.depth, _SHOWN) else ""
+        parts[f"{pipeline.reranker}, {options.depth} documents{early}"] = "reranked"
     return parts
 
 
