@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -16,8 +16,11 @@ from searchkit.models.device import Device, pick_device
 from searchkit.models.fingerprint import fingerprint, tokenizer_fingerprint
 from searchkit.models.focus import focus
 from searchkit.models.folder import locate
+from searchkit.models.half import check_parity, check_precision, pack_scorer
 from searchkit.models.load_cross_encoder import limit_tokens, load_cross_encoder
 from searchkit.models.names import render, resolve
+from searchkit.models.packed_bert import Precision
+from searchkit.models.packed_model import PackedModel
 from searchkit.models.pair_tokens import (
     PairFrame,
     batches,
@@ -47,6 +50,7 @@ class CrossEncoderOptions:
     max_tokens: int | None = None
     template: str | None = None
     window: Window | None = None
+    precision: Precision = "float32"  # bfloat16 and float16: on CUDA, without padding
     trust_remote_code: bool = False
     revision: str | None = None
 
@@ -65,6 +69,8 @@ class CrossEncoderScorer:
     window: Window
     device: Literal["cpu", "cuda"]
     languages: tuple[str, ...]  # ISO 639-1; empty where nobody says
+    precision: Precision = "float32"
+    packed: PackedModel | None = field(default=None, repr=False)  # what scores in its place
 
     @cached_property
     def fingerprint(self) -> str:
@@ -73,8 +79,8 @@ class CrossEncoderScorer:
             "template": self.template,
             "max_tokens": self.max_tokens,
             "window": self.window,
-            "backend": "torch",
-            "precision": "float32",
+            "backend": "torch" if self.packed is None else "torch-packed",
+            "precision": self.precision,
         }
         return fingerprint(self.folder, settings)
 
@@ -123,6 +129,8 @@ class CrossEncoderScorer:
 
     def score_pairs(self, pairs: Sequence[Pair]) -> Scores:
         """The logits of pairs of any queries, in batches of like length: (n,) float32."""
+        if self.packed is not None and pairs:
+            return self.logits(pairs)
         lengths = np.array([len(ids) for ids, _ in pairs], np.int64)
         scores = np.empty(len(pairs), np.float32)
         for batch in batches(lengths, BATCH_TOKENS[self.device]):
@@ -140,6 +148,15 @@ class CrossEncoderScorer:
 
     def logits(self, pairs: Sequence[Pair]) -> Scores:
         """The scores of one batch, as it is: (n,) float32."""
+        logits = self._padded(pairs) if self.packed is None else self.packed.outputs(pairs)[:, 0]
+        if not np.isfinite(logits).all():
+            raise ModelError(
+                f"{self.name} gives scores that are no numbers. Its weights are damaged, or were "
+                "saved in too low a precision; fetch or train it again."
+            )
+        return logits
+
+    def _padded(self, pairs: Sequence[Pair]) -> Scores:
         import torch
 
         ids = padded([ids for ids, _ in pairs], self.tokenizer.pad_token_id)
@@ -155,11 +172,6 @@ class CrossEncoderScorer:
                 name: torch.from_numpy(table).to(self.device) for name, table in inputs.items()
             }
             logits: Scores = self.model(**tensors).logits[:, 0].cpu().numpy()
-        if not np.isfinite(logits).all():
-            raise ModelError(
-                f"{self.name} gives scores that are no numbers. Its weights are damaged, or were "
-                "saved in too low a precision; fetch or train it again."
-            )
         return logits
 
 
@@ -168,8 +180,9 @@ def open_cross_encoder(
 ) -> CrossEncoderScorer:
     """The cross-encoder behind an alias, a folder or a hub name. Costs seconds.
 
-    ModelError, in a sentence, where it cannot be had or loaded, has another head than one
-    label, or scores a pair differently among other pairs.
+    ConfigError where the precision cannot be served here; ModelError, in a sentence, where it
+    cannot be had or loaded, has another head than one label, or scores a pair differently among
+    other pairs.
     """
     options = options or CrossEncoderOptions()
     spec = resolve(name, "cross-encoder")
@@ -177,6 +190,7 @@ def open_cross_encoder(
     render(template, Doc("", "title", "text"))  # a wrong template is refused before the long work
     folder = locate(spec, revision=options.revision)
     device = pick_device(options.device)
+    check_precision(options.precision, device)
     model, tokenizer = load_cross_encoder(
         folder, spec.name, device=device, trust_remote_code=options.trust_remote_code
     )
@@ -192,13 +206,24 @@ def open_cross_encoder(
         device=device,
         languages=spec.languages or card_languages(folder),
     )
+    if options.precision != "float32":
+        scorer = in_precision(scorer, options.precision)
     check_independence(scorer)
     return scorer
 
 
+def in_precision(scorer: CrossEncoderScorer, precision: Precision) -> CrossEncoderScorer:
+    """The scorer in a precision, packed. ModelError where its scores are not float32's, about."""
+    packed = pack_scorer(scorer.model, precision, longest=scorer.max_tokens)
+    half, pairs = replace(scorer, precision=precision, packed=packed), _probes(scorer)
+    found, exact = half.logits(pairs), scorer.logits(pairs)
+    check_parity(scorer.name, precision, found=found, exact=exact)
+    return half
+
+
 def check_independence(scorer: CrossEncoderScorer) -> None:
     """ModelError unless pairs of unlike length score alike alone, together and in another order."""
-    pairs = scorer.pairs(_PROBE_QUERY, [" ".join(_PROBE_WORDS[:n]) for n in range(1, 9)])
+    pairs = _probes(scorer)
     together = scorer.logits(pairs)
     alone = np.concatenate([scorer.logits([pair]) for pair in pairs])
     turned = scorer.logits(pairs[::-1])[::-1]
@@ -208,3 +233,7 @@ def check_independence(scorer: CrossEncoderScorer) -> None:
             f"{scorer.name} scores a pair differently among other pairs (by {gap.max():.1g}), "
             "so its rankings would depend on the batch. Choose another model or export."
         )
+
+
+def _probes(scorer: CrossEncoderScorer) -> list[Pair]:
+    return scorer.pairs(_PROBE_QUERY, [" ".join(_PROBE_WORDS[:n]) for n in range(1, 9)])
