@@ -47,7 +47,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--small", action="store_true", help="tiny sizes, nothing recorded")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--seconds", type=float, default=30, help="that a part may time calls")
-    parser.add_argument("--total", type=float, default=450, help="no part begins after so many")
+    parser.add_argument("--total", type=float, default=420, help="no part begins after so many")
     parser.add_argument("--max-tokens", type=int, default=256)
     parser.add_argument("--frames", type=int, nargs="+", default=[16_384, 65_536, 131_072])
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")

@@ -171,10 +171,11 @@ def test_a_row_beyond_the_longest_is_refused():
         frame(rows_of([24, 24, 24]), SHAPE)
 
 
-def test_a_frame_has_room_for_short_rows():
+def test_a_frame_has_room_for_so_many_short_rows():
     shape = shape_of(1024, 128)
-    [place] = fill([16] * 64, shape)
-    assert frame(rows_of([16] * 64), shape).n_rows == len(place) == 64
+    [place] = fill([64] * 16, shape)
+    assert frame(rows_of([64] * 16), shape).n_rows == len(place) == 16
+    assert len(list(fill([1] * 17, shape))) == 2
 
 
 def test_a_model_of_another_family_is_refused_in_a_sentence(encoder):

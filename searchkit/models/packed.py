@@ -32,9 +32,12 @@ class Shape(NamedTuple):
 
 
 def shape_of(tokens: int, longest: int) -> Shape:
-    """A frame of `tokens` for rows up to `longest`; rows of 16 tokens and more fill it."""
+    """A frame of `tokens` for rows up to `longest`; rows of 64 tokens and more fill it.
+
+    More sequences would cost time: attention starts blocks for those that are empty, too.
+    """
     fillers = -(-tokens // longest)
-    return Shape(tokens, tokens // 16 + fillers, longest)
+    return Shape(tokens, tokens // 64 + fillers, longest)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

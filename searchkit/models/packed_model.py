@@ -194,8 +194,12 @@ class _Recorded:
     def __call__(self, one: Frame) -> Tensor:
         for held, given in zip((self._tokens, self._lengths), _arrays(one), strict=True):
             held.copy_(given.pin_memory(), non_blocking=True)
+        return self.again()[: one.n_rows].clone()  # the next replay writes over it
+
+    def again(self) -> Tensor:
+        """The outputs of the frame that was read last, computed once more: for who measures."""
         self._graph.replay()
-        return self._outputs[: one.n_rows].clone()  # the next replay writes over it
+        return self._outputs
 
 
 def _tensors(one: Frame, device: Any) -> tuple[Tensor, Tensor]:  # noqa: ANN401
