@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
-from itertools import repeat
+from itertools import pairwise, repeat
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import Stemmer
 from numpy.typing import NDArray
 
 from searchkit.analyze.languages import normalise, stop_words
-from searchkit.analyze.scientific import ascii_words, strip_markers, words
+from searchkit.analyze.scientific import ascii_chunk, ascii_words, strip_markers, words
 from searchkit.analyze.strings import int64s, large_strings, numbers, truths
 from searchkit.errors import ConfigError
 from searchkit.types import TermRuns
@@ -84,6 +84,15 @@ class TextAnalyzer:
         running = np.concatenate([[0], np.cumsum(kept)])
         offsets = running[starts - starts[0]] if len(counts) else np.zeros(1, np.int64)
         return pa.LargeListArray.from_arrays(int64s(offsets), terms.drop_null())
+
+    def terms_of_each(self, chunks: Sequence[str]) -> list[list[str]]:
+        """The same of few chunks, as lists."""
+        if sum(map(len, chunks)) <= _FEW_CHARS and all(map(str.isascii, chunks)):
+            stems = (self._stems(ascii_chunk(chunk).split(" ")) for chunk in chunks)
+            return [[stem for stem in found if stem is not None] for found in stems]
+        found = self.terms_of_chunks(large_strings(chunks))
+        flat, offsets = found.values.to_pylist(), numbers(found.offsets).tolist()
+        return [flat[a:b] for a, b in pairwise(offsets)]
 
     def _runs_of_few(self, texts: Sequence[str]) -> TermRuns:
         """The same for ASCII texts, where `normalise` has nothing to do."""

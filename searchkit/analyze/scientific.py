@@ -53,8 +53,8 @@ _STEPPED = rf"[\x00-\x1f0-9']|(?i:{_LONG})"  # chunks that a step may change
 _ASCII_SIGNS = r"[\x00-\x1e\x20-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+"
 _SIGNS = rf"[^\pL\pN\pM{_POINT}]+"
 
-# the same for ASCII text, compiled once: Arrow compiles each pattern anew at every call
-_ASCII_MARKERS = [(signs, re.compile(pattern)) for signs, pattern in _MARKERS]
+# the same for few texts, compiled once: Arrow compiles each pattern anew at every call
+_BARE_MARKERS = [(signs, re.compile(pattern)) for signs, pattern in _MARKERS]
 _ASCII_STEPS = [
     (re.compile(pattern.replace(_LETTER, "[A-Za-z]"), re.ASCII), replacement)
     for pattern, replacement in _STEPS
@@ -126,13 +126,19 @@ def ascii_words(text: str) -> list[str]:
 
     About a seventh of their time for a dozen words, and more than it from a hundred on.
     """
-    for signs, marker in _ASCII_MARKERS:
+    return [word for chunk in chunks_of(text) for word in ascii_chunk(chunk).split(" ")]
+
+
+def chunks_of(text: str) -> list[str]:
+    """One text without markers, cut at ASCII spaces; "" where it begins or ends with one."""
+    for signs, marker in _BARE_MARKERS:
         if any(sign in text for sign in signs):
             text = marker.sub(" ", text)
-    return [word for chunk in _SPACES.split(text) for word in _ascii_chunk(chunk).split(" ")]
+    return _SPACES.split(text)
 
 
-def _ascii_chunk(chunk: str) -> str:
+def ascii_chunk(chunk: str) -> str:
+    """What `words` makes of one chunk of ASCII text."""
     if _ODD.search(chunk):
         chunk = _untangle(chunk)
     if _ASCII_STEPPED.search(chunk):

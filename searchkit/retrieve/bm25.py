@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -16,12 +15,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from searchkit.analyze.analyzer import TextAnalyzer
-from searchkit.analyze.strings import large_strings
 from searchkit.index.index import Index
 from searchkit.index.postings import Postings
 from searchkit.index.terms import prefixes_of
 from searchkit.index.tombstones import Tombstones
 from searchkit.retrieve.bm25_formula import BM25Params, Collection, curve, idf, okapi_floor
+from searchkit.retrieve.bm25_queries import QueryTerms, WeightedTerms
 from searchkit.types import Mask, Match, Ranking, Rows, Scores
 
 if TYPE_CHECKING:
@@ -78,15 +77,6 @@ def lexical_parts(index: Index) -> list[LexicalPart]:
     return [LexicalPart(base, postings, segment.gone) for (base, postings), segment in found]
 
 
-@dataclass(frozen=True, slots=True)
-class WeightedTerms:
-    """One query: its distinct terms that some document holds, in order of first occurrence."""
-
-    terms: tuple[str, ...]
-    weights: NDArray[np.float64]  # (n,) occurrences in the query x idf
-    ids: NDArray[np.int64]  # (n_parts, n) term of each segment, -1 where it has none
-
-
 class BM25Retriever:
     """BM25 whose parameters are chosen now; two engines, the same bits."""
 
@@ -127,23 +117,8 @@ class BM25Retriever:
         return [self._by_numpy(query, k, allowed) for query in queries]
 
     def weigh(self, queries: Sequence[str]) -> list[WeightedTerms]:
-        """Analyse the queries together and look their terms up once."""
-        starts, ids, vocabulary = self.analyzer.runs(large_strings(queries))
-        found, dfs = self._find(vocabulary)
-        idfs = np.array([self._idf(int(df)) for df in dfs], np.float64)
-        query_of = np.repeat(np.arange(len(queries)), np.diff(starts))
-        pairs = (query_of << 32) | ids
-        distinct, first, times = np.unique(pairs, return_index=True, return_counts=True)
-        order = np.argsort(first)  # by query, then by first occurrence
-        terms, times = distinct[order] & 0xFFFFFFFF, times[order]
-        held = dfs[terms] > 0
-        terms, times, owners = terms[held], times[held], (distinct[order] >> 32)[held]
-        names, weights = [vocabulary[t] for t in terms.tolist()], times * idfs[terms]
-        ends = np.searchsorted(owners, np.arange(len(queries) + 1)).tolist()
-        return [
-            WeightedTerms(tuple(names[a:b]), weights[a:b], found[:, terms[a:b]])
-            for a, b in pairwise(ends)
-        ]
+        """The terms of each query and what they count."""
+        return self._queries.weigh(queries)
 
     def matches(self, query: str, rows: Rows) -> list[tuple[Match, ...]]:
         """What each query term gives to each row, in query order; rows without one get ()."""
@@ -170,6 +145,10 @@ class BM25Retriever:
     @cached_property
     def collection(self) -> Collection:
         return sum((part.counted() for part in self.parts), Collection(0, 0, 0))
+
+    @cached_property
+    def _queries(self) -> QueryTerms:
+        return QueryTerms(self.analyzer, len(self.parts), find=self._find, idf=self._idf)
 
     def _find(self, vocabulary: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Ids in each segment, -1 where it has none; in how many documents each term is."""

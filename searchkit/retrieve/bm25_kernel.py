@@ -13,15 +13,17 @@ import numba as nb
 import numpy as np
 
 from searchkit.retrieve.bm25_posting_kernel import (
+    COUNTS,
     F4,
     F8,
     I8,
-    LEAST_PACKED,
+    MOST_KNOWN,
     PART,
     ROWS,
     TUPLE,
     gain,
     gallop,
+    place_of,
 )
 
 WINDOW = 16384
@@ -49,15 +51,16 @@ def shrink(scores, rows, found, k):
     return n
 
 
-@nb.njit(I8(I8, I8, I8, F8, ROWS, nb.uint16[::1], F8[::1], F8[::1]), cache=True, nogil=True)
-def _add_packed(first, last, start, weight, rows, packed, shares, sums):
-    """Add postings without a division; how many had a count that does not fit."""
+@nb.njit(I8(I8, I8, I8, F8, ROWS, COUNTS, nb.uint16[::1], F8[::1], F8[::1]),
+         cache=True, nogil=True)  # fmt: skip
+def _add_known(first, last, start, weight, rows, counts, codes, shares, sums):
+    """Add postings without a division; how many had a count that is not in the table."""
     # unsigned places: numba then leaves out its check for places counted from the end
     wide, origin = 0, np.uint32(start)
     for at in range(np.uint64(first), np.uint64(last)):
-        bits = packed[at]
-        if bits >= LEAST_PACKED:
-            sums[rows[at] - origin] += weight * shares[bits]
+        row, count = rows[at], counts[at]
+        if count <= MOST_KNOWN:
+            sums[row - origin] += weight * shares[place_of(count, codes[row])]
         else:
             wide += 1
     return wide
@@ -65,10 +68,10 @@ def _add_packed(first, last, start, weight, rows, packed, shares, sums):
 
 @nb.njit(nb.void(I8, I8, I8, F8, *PART, F8[::1]), cache=True, nogil=True)
 def _add_computed(first, last, start, weight, rows, counts, title_counts, overflow, q, curve,
-                  fields, packed, shares, sums):  # fmt: skip
-    """Add the postings that are not packed, or whose count did not fit."""
+                  fields, codes, shares, sums):  # fmt: skip
+    """Add the postings whose share is in no table."""
     for at in range(first, last):
-        if not len(packed) or packed[at] < LEAST_PACKED:
+        if not len(codes) or counts[at] > MOST_KNOWN:
             row = np.int64(rows[at])
             given = gain(at, row, weight, counts, title_counts, overflow, q, curve, fields)
             sums[row - start] += given
@@ -77,10 +80,10 @@ def _add_computed(first, last, start, weight, rows, counts, title_counts, overfl
 @nb.njit(I8(I8, I8, I8, I8, F8, TUPLE, F8[::1]), cache=True, nogil=True)
 def _add(at, last, start, stop, weight, part, sums):
     """Walk one term through the window [start, stop); where it stands then."""
-    rows, packed = part[0], part[7]
+    rows, codes = part[0], part[7]
     at = gallop(rows, at, last, np.uint32(start))  # it may have been looked up so far
     end = last if last == at or rows[last - 1] < stop else gallop(rows, at, last, np.uint32(stop))
-    if not len(packed) or _add_packed(at, end, start, weight, rows, packed, part[8], sums):
+    if not len(codes) or _add_known(at, end, start, weight, rows, part[1], codes, part[8], sums):
         _add_computed(at, end, start, weight, *part, sums)
     return end
 
@@ -163,9 +166,9 @@ _WALK = I8(
 # sums: (WINDOW,) zeros, and zeros again on return
 @nb.njit(_WALK, cache=True, nogil=True)
 def walk(firsts, lasts, weights, bounds, rows, counts, title_counts, overflow, q, curve,
-         fields, packed, shares, allowed, base, k, bars, most, best, best_rows, found,
+         fields, codes, shares, allowed, base, k, bars, most, best, best_rows, found,
          sums):  # fmt: skip
-    part = (rows, counts, title_counts, overflow, q, curve, fields, packed, shares)
+    part = (rows, counts, title_counts, overflow, q, curve, fields, codes, shares)
     order, at = np.argsort(bounds), firsts.copy()  # cheap terms come first
     reach = np.zeros(len(firsts) + 1)  # what the i cheapest terms can give together
     reach[1:] = np.cumsum(bounds[order])

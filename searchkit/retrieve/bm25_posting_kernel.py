@@ -1,4 +1,4 @@
-"""Single postings for the kernel: what one gives, where it stands, how to pack it.
+"""Single postings for the kernel: what one gives and where it stands.
 
 Compiled with explicit signatures, cached, without the GIL.
 """
@@ -9,8 +9,7 @@ import numba as nb
 import numpy as np
 
 CODE_BITS = 12  # of the length of a document
-MOST_PACKED = 15  # the largest count that fits beside it
-LEAST_PACKED = 1 << CODE_BITS  # below it the count did not fit
+MOST_KNOWN = 15  # the largest count whose shares stand in a table
 STEPS = 1024  # into which what postings give is sorted
 
 # arrays mapped from the disk may only be read; numba takes writable ones for them too
@@ -21,10 +20,16 @@ I8, F8, F4 = nb.int64, nb.float64, nb.float32
 
 
 # one segment: rows, counts, title counts, overflow; q by row; floor, gain, p_by_q; field weights;
-# count and length of each posting in 16 bits; what a posting of weight 1 gives, by these bits
+# the code of the length by row; what a posting of weight 1 gives, by `place_of` count and code
 GAIN = (COUNTS, COUNTS, OVERFLOW, F8[::1], F8[::1], F8[::1])  # all that one gain is made of
 PART = (ROWS, *GAIN, nb.uint16[::1], F8[::1])
 TUPLE = nb.types.Tuple(PART)
+
+
+@nb.njit(nb.uint64(nb.uint8, nb.uint16), cache=True, nogil=True, inline="always")
+def place_of(count, code):
+    """Where a share stands: those of a count together, for most counts are 1."""
+    return (np.uint64(count) << np.uint64(CODE_BITS)) | np.uint64(code)
 
 
 @nb.njit(F8(I8, COUNTS, COUNTS, OVERFLOW, F8[::1]), cache=True, nogil=True)
@@ -52,7 +57,7 @@ def gain(at, row, weight, counts, title_counts, overflow, q, curve, fields):
 
 @nb.njit(nb.void(I8, I8, nb.boolean[::1], I8[::1], F8[::1], *PART), cache=True, nogil=True)
 def tops(first, last, alive, ranks, best, rows, counts, title_counts, overflow, q, curve, fields,
-         packed, shares):  # fmt: skip
+         codes, shares):  # fmt: skip
     """What the best postings in [first, last) give with weight 1, of documents that are alive.
 
     alive: (n_docs,), or empty where all are.
@@ -64,8 +69,8 @@ def tops(first, last, alive, ranks, best, rows, counts, title_counts, overflow, 
         if len(alive) and not alive[rows[at]]:
             given[at - first] = 0.0
             continue
-        if len(packed) and packed[at] >= LEAST_PACKED:
-            share = shares[packed[at]]
+        if len(codes) and counts[at] <= MOST_KNOWN:
+            share = shares[place_of(counts[at], codes[rows[at]])]
         else:
             row = np.int64(rows[at])
             share = gain(at, row, 1.0, counts, title_counts, overflow, q, curve, fields)
@@ -99,11 +104,3 @@ def gallop(rows, at, stop, row):
         else:
             high = middle
     return low
-
-
-@nb.njit(nb.void(ROWS, COUNTS, nb.uint16[::1], nb.uint16[::1]), cache=True, nogil=True)
-def pack(rows, counts, codes, packed):
-    """Join count and code of the length of each posting; a count that does not fit becomes 0."""
-    for at in range(len(rows)):
-        count = np.uint16(counts[at]) if counts[at] <= MOST_PACKED else np.uint16(0)
-        packed[at] = (count << np.uint16(CODE_BITS)) | codes[rows[at]]

@@ -17,7 +17,7 @@ from searchkit.retrieve.bm25_kernel import BUFFERED, WINDOW, shrink, walk
 from searchkit.retrieve.bm25_posting_kernel import F4, F8, I8, tops
 
 # columns of a segment that is walked: the address of an array, then its length
-(ROWS, COUNTS, TITLE_COUNTS, OVERFLOW, Q, PACKED, SHARES, STARTS, TOPS, ALIVE, ALLOWED,
+(ROWS, COUNTS, TITLE_COUNTS, OVERFLOW, Q, CODES, SHARES, STARTS, TOPS, ALIVE, ALLOWED,
  BASE) = range(0, 24, 2)  # fmt: skip
 WALKED = 24
 # and of one whose terms are looked up; the lengths of others follow from these
@@ -98,7 +98,7 @@ def _part(of, curve, fields):
         nb.carray(_pointer(of[Q]), (of[Q + 1],), np.float64),
         curve,
         fields,
-        nb.carray(_pointer(of[PACKED]), (of[PACKED + 1],), np.uint16),
+        nb.carray(_pointer(of[CODES]), (of[CODES + 1],), np.uint16),
         nb.carray(_pointer(of[SHARES]), (of[SHARES + 1],), np.float64),
     )
 

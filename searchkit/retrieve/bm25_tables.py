@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +12,13 @@ from searchkit.index.postings import Postings
 from searchkit.index.terms import prefixes_of
 from searchkit.index.tombstones import Tombstones
 from searchkit.retrieve.bm25_formula import BM25Params, curve
-from searchkit.retrieve.bm25_posting_kernel import CODE_BITS, MOST_PACKED, pack
+from searchkit.retrieve.bm25_posting_kernel import CODE_BITS, MOST_KNOWN
 from searchkit.retrieve.bm25_segments_kernel import (
     ALIVE,
     ALLOWED,
     BASE,
     BYTES,
+    CODES,
     COUNTS,
     FIRSTS,
     GONE,
@@ -26,7 +26,6 @@ from searchkit.retrieve.bm25_segments_kernel import (
     LOOKED,
     OFFSETS,
     OVERFLOW,
-    PACKED,
     PREFIXES,
     ROWS,
     SHARES,
@@ -42,7 +41,6 @@ from searchkit.types import Mask
 
 # so that the ranks of many segments together come near to any k; 8 of them fill a cache line
 _TOP_RANKS = np.array([1, 5, 10, 20, 50, 100, 300, 1000])
-_REMEMBERED = 100_000  # terms
 _SLACK = 1e-6  # more than float32 rounds
 
 
@@ -79,23 +77,9 @@ class TermTables:
             for part in parts
         ]
         self._table = _table(rows, LOOKED)
-        self._known: dict[str, tuple[NDArray[np.int64], int]] = {}  # ids and df; rows of one array
 
     def find(self, terms: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Ids of the terms, (n_segments, n), -1 where there is none; their dfs in all, (n,).
-
-        What was looked up is remembered: queries share most of their words.
-        """
-        known = self._known if len(self._known) < _REMEMBERED else {}
-        if fresh := [term for term in terms if term not in known]:
-            ids, dfs = self._look_up(fresh)
-            known.update(zip(fresh, zip(ids.T.copy(), dfs.tolist(), strict=True), strict=True))
-            self._known = known  # threads may write the same
-        found = [known[term] for term in terms]
-        held = np.array([ids for ids, _ in found], np.int64).reshape(len(terms), len(self._table))
-        return np.ascontiguousarray(held.T), np.array([df for _, df in found], np.int64)
-
-    def _look_up(self, terms: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ids of the terms, (n_segments, n), -1 where there is none; their dfs in all, (n,)."""
         ids = np.empty((len(self._table), len(terms)), np.int64)
         dfs = np.empty(len(terms), np.int64)
         spelled = [term.encode() for term in terms]
@@ -120,9 +104,9 @@ class KernelTables:
         self._curve = np.array([shape.floor, shape.gain, shape.p_by_q])
         self._fields = np.array([params.title_weight, params.text_weight])
         self._held: list[NDArray[Any]] = []  # whose addresses the kernel gets
-        rows, packing = [], _Packing(params, mean)
+        rows, known = [], _Shares(params, mean)
         for part, q in zip(parts, qs, strict=True):
-            of = _row(self._held, _postings_of(part, q, packing))
+            of = _row(self._held, _postings_of(part, q, known))
             rows.append(of | {ALLOWED: of[ALIVE], ALLOWED + 1: of[ALIVE + 1], BASE: part.base})
         self._table = _table(rows, WALKED)
 
@@ -170,16 +154,16 @@ def _gone_of(gone: Tombstones | None) -> dict[int, NDArray[Any]]:
     return {GONE: gone.terms if gone else none, GONE_DFS: gone.dfs if gone else none}
 
 
-def _postings_of(part: Part, q: NDArray[np.float64], packing: _Packing) -> dict[int, NDArray[Any]]:
+def _postings_of(part: Part, q: NDArray[np.float64], known: _Shares) -> dict[int, NDArray[Any]]:
     p = part.postings
-    packed, shares = packing.of(p, q)
+    codes, shares = known.of(p, q)
     return {
         ROWS: p.rows,
         COUNTS: p.counts,
         TITLE_COUNTS: p.title_counts,
         OVERFLOW: p.overflow,
         Q: q,
-        PACKED: packed,
+        CODES: codes,
         SHARES: shares,
         STARTS: p.starts,
         # zeros, which cost nothing until a query asks for their term
@@ -205,11 +189,11 @@ def _table(rows: Sequence[dict[int, int]], width: int) -> NDArray[np.int64]:
     return table
 
 
-class _Packing:
-    """Count and length of each posting in 16 bits, and what it gives with weight 1, by them.
+class _Shares:
+    """What a posting gives with weight 1, by its count and a code of the length of its document.
 
-    Read in order, they spare a jump to the length and a division. All segments share one table of
-    what is given, so that it stays in the cache, but for one with documents too long for it.
+    That spares a division, and 2 bytes a document spare 2 a posting. All segments share one table,
+    so that it stays in the cache, but for one with documents too long for it.
     """
 
     def __init__(self, params: BM25Params, mean: float) -> None:
@@ -222,42 +206,27 @@ class _Packing:
         self, postings: Postings, q: NDArray[np.float64]
     ) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
         """Empty where fields are weighed or lengths are too many; the kernel then computes."""
-        bits = None if self._params.weighs_fields else _bits(postings)
-        if bits is None:
+        coded = None if self._params.weighs_fields else _codes(postings)
+        if coded is None:
             return np.empty(0, np.uint16), np.empty(0)
-        packed, examples = bits
-        return packed, self._shares if examples is None else self._given(q[examples])
+        codes, examples = coded
+        return codes, self._shares if examples is None else self._given(q[examples])
 
     def _given(self, norms: NDArray[np.float64]) -> NDArray[np.float64]:
-        shares = np.zeros((MOST_PACKED + 1) << CODE_BITS)
-        for count in range(1, MOST_PACKED + 1):
+        shares = np.zeros((MOST_KNOWN + 1) << CODE_BITS)
+        for count in range(1, MOST_KNOWN + 1):
             first = count << CODE_BITS
             tf = np.full(len(norms), float(count))
             shares[first : first + len(norms)] = curve(self._params).share(tf, norms)
         return shares
 
 
-# What postings look like packed depends on nothing that a query chooses or a commit elsewhere
-# changes, so that it is made once for all parameters and all generations that share the part.
-_KNOWN: WeakKeyDictionary[Postings, tuple[NDArray[np.uint16], NDArray[np.int64] | None] | None] = (
-    WeakKeyDictionary()
-)
-
-
-def _bits(p: Postings) -> tuple[NDArray[np.uint16], NDArray[np.int64] | None] | None:
-    """(n_postings,) count and length, or the code of a length and a row of each code.
-
-    None: too many lengths.
-    """
-    if p not in _KNOWN:
-        lengths = p.lengths.sum(axis=0, dtype=np.int64)
-        codes, examples = lengths, None
-        if len(lengths) and lengths.max() >= 1 << CODE_BITS:
-            distinct, examples, codes = np.unique(lengths, return_index=True, return_inverse=True)
-            if len(distinct) > 1 << CODE_BITS:
-                _KNOWN[p] = None
-                return None
-        packed = np.empty(len(p.rows), np.uint16)
-        pack(p.rows, p.counts, codes.astype(np.uint16), packed)
-        _KNOWN[p] = packed, examples
-    return _KNOWN[p]
+def _codes(p: Postings) -> tuple[NDArray[np.uint16], NDArray[np.int64] | None] | None:
+    """(n_docs,) the length, or the code of a length and a row of each code; None: too many."""
+    lengths = p.lengths.sum(axis=0, dtype=np.int64)
+    if not len(lengths) or lengths.max() < 1 << CODE_BITS:
+        return lengths.astype(np.uint16), None
+    distinct, examples, codes = np.unique(lengths, return_index=True, return_inverse=True)
+    if len(distinct) > 1 << CODE_BITS:
+        return None
+    return codes.astype(np.uint16), examples
