@@ -1,11 +1,11 @@
 """How long does a lexical index take, beside tantivy, bm25s and rank-bm25, and how does it grow?
 
-Equal work (`lexical_peers.py`): every build is a process of its own on one core, from the JSONL
-file to an index on disk with the rows in it; rank-bm25 has nothing on disk and is built up to
-10,000 documents, bm25s with its numba backend up to 120,000. `wall_s` is from the start of the
-process to its end; `processor_s` leaves out its start and imports, and is what the growth is
-fitted to, time ~ n ** a over all rounds. Rounds take turns, medians; above 200,000 documents one
-round.
+Equal work (`lexical_peers.py`): every build is a process of its own on one core, or `--cores`,
+from the JSONL file to an index on disk with the rows in it; rank-bm25 has nothing on disk and is
+built up to 10,000 documents, bm25s with its numba backend up to 120,000. `wall_s` is from the
+start of the process to its end; `processor_s` leaves out its start and imports, and is what the
+growth is fitted to, time ~ n ** a over all rounds. Rounds take turns, medians; above 200,000
+documents one round.
 
     python benchmarks/build_lexical.py --work build
     python benchmarks/build_lexical.py --work build --text arxiv_daily --sizes 10000 30000 115357
@@ -69,8 +69,9 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="N_DOCS")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peers", nargs="+", choices=BUILD, default=list(BUILD))
+    parser.add_argument("--cores", type=int, default=1, help="on which each peer runs")
     given = parser.parse_args()
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: given.cores])
     found = {
         n_docs: rounds(
             given.text, n_docs, peers=given.peers, work=given.work, n_rounds=given.rounds
@@ -89,7 +90,7 @@ def main() -> None:
         "build_lexical",
         {
             "text": given.text,
-            "threads": 1,
+            "threads": given.cores,
             "sizes": [
                 {"n_docs": n, "rounds": len(next(iter(runs.values()))), "medians": medians(runs)}
                 for n, runs in found.items()

@@ -3,9 +3,11 @@
 Equal work: all read the same JSONL file, cut it into words, drop English stop words, stem with
 Snowball English, index title and text as one field with term frequencies and no positions, and
 store the rows. All answer a query from its text with the numbers and scores of 100 documents by
-BM25 at k1 1.2, b .75, in one thread. Each runs in a process of its own, on one core. Times are of
-the processor, those of the kernel for it included: on an idle machine these are the time on the
-clock but for waits for the disk, and on a busy one they do not count what others take.
+BM25 at k1 1.2, b .75. Each runs in a process of its own, with a thread a core that it may use;
+tantivy for Python answers one query at a time, and so do bm25s with numpy and rank-bm25. Times are
+of the processor, those of the kernel for it included: on an idle machine and one core these are
+the time on the clock but for waits for the disk, and on a busy one they do not count what others
+take. The time on the clock stands beside them.
 
     python benchmarks/lexical_peers.py build PEER CORPUS OUT     prints its times and peak memory
     python benchmarks/lexical_peers.py serve PEER CORPUS OUT     answers lines of JSON on stdin
@@ -24,6 +26,7 @@ from typing import Any
 
 K, K1, B = 100, 1.2, 0.75
 CUT = {"stopwords": "en", "show_progress": False}
+THREADS = len(os.sched_getaffinity(0))
 Search = Callable[[Sequence[str]], object]
 
 
@@ -80,7 +83,7 @@ def open_bm25s(corpus: Path, out: Path, backend: str = "numpy") -> Search:
 
     stemmer = Stemmer.Stemmer("english")
     peer = bm25s.BM25.load(str(out), override_params={"backend": backend}, show_progress=False)
-    n_threads = 1 if backend == "numba" else 0  # numpy's 1 is a pool of one thread
+    n_threads = THREADS if backend == "numba" else 0  # numpy's 1 is a pool of one thread
 
     def search(asked: Sequence[str]) -> object:
         tokens = bm25s.tokenize(list(asked), stemmer=stemmer, **CUT)
@@ -112,7 +115,7 @@ def build_tantivy(corpus: Path, out: Path) -> None:
     out.mkdir()
     index = tantivy.Index(schema.build(), path=str(out))
     index.register_tokenizer("stemmed", _analyzer())
-    writer = index.writer(heap_size=500_000_000, num_threads=1)
+    writer = index.writer(heap_size=500_000_000, num_threads=THREADS)
     with corpus.open("rb") as lines:
         for line in lines:
             row = json.loads(line)
@@ -134,7 +137,11 @@ def open_tantivy(corpus: Path, out: Path) -> Search:
         found = []
         for query in asked:
             words = "".join(c if c.isalnum() else " " for c in query.lower())
-            parsed = index.parse_query(words, ["body"])
+            try:
+                parsed = index.parse_query(words, ["body"])
+            except ValueError:  # all of them are stop words
+                found.append([])
+                continue
             found.append(searcher.search(parsed, K, count=False).hits)
         return found
 
@@ -203,9 +210,19 @@ IMPORTS = {
 
 def peak_mb() -> int:
     """Of this process alone; ru_maxrss would begin with its parent's."""
+    return _status_mb("VmHWM")
+
+
+def memory() -> dict[str, int]:
+    """What this process holds now: its own, and pages of files that the system may drop."""
+    held = {"resident_mb": "VmRSS", "anonymous_mb": "RssAnon", "mapped_mb": "RssFile"}
+    return {"peak_mb": peak_mb()} | {name: _status_mb(of) for name, of in held.items()}
+
+
+def _status_mb(name: str) -> int:
     status = Path("/proc/self/status").read_text("utf-8").splitlines()
-    [peak] = [line.split()[1] for line in status if line.startswith("VmHWM:")]
-    return round(int(peak) / 1024)
+    [found] = [line.split()[1] for line in status if line.startswith(f"{name}:")]
+    return round(int(found) / 1024)
 
 
 def load(peer: str) -> None:
@@ -228,15 +245,16 @@ class Served:
     def __init__(self, peer: str, corpus: Path, out: Path) -> None:
         self.process = _worker("serve", peer, corpus, out)
 
-    def seconds(self, queries: Sequence[str]) -> float:
-        """Processor time that it takes to answer all of them."""
-        return float(self._ask(list(queries))["seconds"])
+    def seconds(self, queries: Sequence[str]) -> tuple[float, float]:
+        """Processor time and time on the clock that it takes to answer all of them."""
+        took = self._ask(list(queries))
+        return took["processor_s"], took["wall_s"]
 
-    def close(self) -> int:
-        """Ends it; its peak resident megabytes."""
-        peak = int(self._ask([])["peak_mb"])
+    def close(self) -> dict[str, float]:
+        """Ends it; what memory it held."""
+        held = self._ask([])
         self.process.communicate()
-        return peak
+        return held
 
     def _ask(self, queries: list[str]) -> dict[str, float]:
         assert self.process.stdin
@@ -267,11 +285,15 @@ def main(verb: str, peer: str, corpus: str, out: str) -> None:
     search = OPEN[peer](Path(corpus), Path(out))
     for line in sys.stdin:
         if not (queries := json.loads(line)):
-            print(json.dumps({"peak_mb": peak_mb()}), flush=True)
+            print(json.dumps(memory()), flush=True)
             return
-        start = time.process_time()
+        start, clock = time.process_time(), time.perf_counter()
         search(queries)
-        print(json.dumps({"seconds": time.process_time() - start}), flush=True)
+        took = {
+            "processor_s": time.process_time() - start,
+            "wall_s": time.perf_counter() - clock,
+        }
+        print(json.dumps(took), flush=True)
 
 
 if __name__ == "__main__":

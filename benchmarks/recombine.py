@@ -12,9 +12,10 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import math
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -22,18 +23,23 @@ SOURCE = Path(__file__).parents[1] / ".." / "shared" / "data" / "arxiv_daily" / 
 BOUNDARY = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 
 
-def recombine(n_docs: int, out: Path, *, seed: int = 1) -> None:
+def drawn(n_docs: int, *, part: float = 1.0, seed: int = 1) -> Iterator[dict[str, str]]:
+    """Rows of recombined documents, of which each has a part of an abstract's sentences."""
     with gzip.open(SOURCE, "rt", encoding="utf-8") as lines:
         papers = [json.loads(line) for line in lines]
     titles = [paper["title"] for paper in papers]
     abstracts = [BOUNDARY.split(paper["text"]) for paper in papers]
     sentences = [sentence for abstract in abstracts for sentence in abstract]
-    sizes = [len(abstract) for abstract in abstracts]
+    sizes = [math.ceil(part * len(abstract)) for abstract in abstracts]
     draw = random.Random(seed)
+    for n in range(n_docs):
+        text = " ".join(draw.choices(sentences, k=draw.choice(sizes)))
+        yield {"_id": f"r{n:08d}", "title": draw.choice(titles), "text": text}
+
+
+def recombine(n_docs: int, out: Path) -> None:
     with out.open("w", encoding="utf-8") as file:
-        for n in range(n_docs):
-            text = " ".join(draw.choices(sentences, k=draw.choice(sizes)))
-            row = {"_id": f"r{n:08d}", "title": draw.choice(titles), "text": text}
+        for row in drawn(n_docs):
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 

@@ -2,11 +2,14 @@
 
 Equal work (`lexical_peers.py`) over the indexes that `build_lexical.py` left: every peer opens its
 own in a process of its own and answers queries cut from real sentences, tokenising included, all
-of a round at once, on one core: queries a second of processor time. tantivy and bm25s with numpy
-answer the first 50 of the queries, rank-bm25 the first 10, because the rest would take minutes.
-Rounds take turns, medians; time a query ~ n_docs ** a is fitted over all rounds. Up to 120,000
-documents the rankings are compared with bm25s over the same terms: a document that only one
-returns must tie within 1e-5 at the border.
+of a round at once: on one core, queries a second of processor time; on several (`--cores`), where
+only searchkit and bm25s with numba use more than one, a second on the clock, and the processor's
+time a query beside it. tantivy and bm25s with numpy answer the first 50 of the queries, rank-bm25
+the first 10, because the rest would take minutes. Memory is what a process holds after its last
+query: `anonymous_mb` its own, `mapped_mb` pages of files that the system may drop and read again.
+Every round asks other queries, for a searcher remembers words. Rounds take turns, medians; time a
+query ~ n_docs ** a is fitted over all rounds. Up to 120,000 documents the rankings are compared
+with bm25s over the same terms: a document that only one returns must tie within 1e-5 at the border.
 
     python benchmarks/search_lexical.py --work build
     python benchmarks/search_lexical.py --work build --text arxiv_daily --sizes 10000 30000 115357
@@ -33,7 +36,8 @@ from report import record
 LENGTHS = ((2, 4), (8, 12), (30, 40))  # words of a query, least and most
 FIRST = {"tantivy": 50, "bm25s numpy": 50, "rank-bm25": 10}
 CHECKED = 120_000  # documents up to which the rankings are compared
-Rates = dict[str, list[float]]  # peer -> processor seconds a query, of each round
+Took = tuple[float, float]  # of the processor, on the clock
+Rates = dict[str, list[Took]]  # peer -> seconds a query, of each round
 
 
 def serving(text: str, n_docs: int, *, peers: Sequence[str], work: Path) -> dict[str, Served]:
@@ -50,16 +54,16 @@ def serving(text: str, n_docs: int, *, peers: Sequence[str], work: Path) -> dict
     return served
 
 
-def ask(served: dict[str, Served], asked: Sequence[str], n_rounds: int) -> Rates:
-    few = {peer: asked[: FIRST.get(peer, len(asked))] for peer in served}
-    for peer, process in served.items():
-        process.seconds(few[peer])  # compiles, maps, warms
+def ask(served: dict[str, Served], rounds: Sequence[Sequence[str]]) -> Rates:
+    """What each round of queries took; the first one compiles, maps and warms, and is not told."""
     taken: Rates = {peer: [] for peer in served}
-    for n in range(n_rounds):
+    for n, asked in enumerate(rounds):
         turn = n % len(served)
         for peer in [*served][turn:] + [*served][:turn]:
-            taken[peer].append(served[peer].seconds(few[peer]) / len(few[peer]))
-    return taken
+            few = asked[: FIRST.get(peer, len(asked))]
+            processor_s, wall_s = served[peer].seconds(few)
+            taken[peer].append((processor_s / len(few), wall_s / len(few)))
+    return {peer: found[1:] for peer, found in taken.items()}
 
 
 def differences(text: str, n_docs: int, work: Path, asked: Sequence[str]) -> dict[str, float]:
@@ -99,16 +103,24 @@ def of_size(given: argparse.Namespace, n_docs: int) -> tuple[dict[str, Any], dic
     served = serving(given.text, n_docs, peers=given.peers, work=given.work)
     found = {}
     for size in LENGTHS:
-        asked = queries(given.n_queries, n_terms=size)
-        found["{} to {}".format(*size)] = ask(served, asked, given.rounds)
+        asked = queries(given.n_queries * (given.rounds + 1), n_terms=size)
+        rounds = [asked[n :: given.rounds + 1] for n in range(given.rounds + 1)]
+        found["{} to {}".format(*size)] = ask(served, rounds)
         print(
             given.text, n_docs, size, json.dumps(found["{} to {}".format(*size)]), file=sys.stderr
         )
-    row: dict[str, Any] = {"n_docs": n_docs, "queries_per_s": {}}
+    row: dict[str, Any] = {"n_docs": n_docs, "queries_per_s": {}, "processor_ms": {}}
     for length, taken in found.items():
-        rates = {peer: round(1 / statistics.median(s), 2) for peer, s in taken.items()}
-        row["queries_per_s"][length] = rates
-    row["peak_mb"] = {peer: process.close() for peer, process in served.items()}
+        counted = {peer: [took[given.cores > 1] for took in of] for peer, of in taken.items()}
+        row["queries_per_s"][length] = {
+            peer: round(1 / statistics.median(s), 2) for peer, s in counted.items()
+        }
+        row["processor_ms"][length] = {
+            peer: round(1000 * statistics.median(took[0] for took in of), 3)
+            for peer, of in taken.items()
+        }
+    row["memory_mb"] = {peer: process.close() for peer, process in served.items()}
+    row["peak_mb"] = {peer: held["peak_mb"] for peer, held in row["memory_mb"].items()}
     return row, found
 
 
@@ -120,8 +132,9 @@ def main() -> None:
     parser.add_argument("--peers", nargs="+", choices=OPEN, default=list(OPEN))
     parser.add_argument("--n-queries", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--cores", type=int, default=1, help="on which each peer runs")
     given = parser.parse_args()
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: given.cores])
     rows, times = [], {}
     for n_docs in sorted(given.sizes):
         row, times[n_docs] = of_size(given, n_docs)
@@ -132,9 +145,12 @@ def main() -> None:
             row["against_bm25s"] = differences(given.text, row["n_docs"], given.work, asked)
     laws: dict[str, dict[str, Any]] = {}
     for length in next(iter(times.values())):
-        of = {peer: {n: t[length].get(peer, []) for n, t in times.items()} for peer in given.peers}
+        of = {
+            peer: {n: [took[0] for took in t[length].get(peer, [])] for n, t in times.items()}
+            for peer in given.peers
+        }
         laws[length] = {peer: law for peer, runs in of.items() if (law := growth(runs))}
-    measured = {"text": given.text, "threads": 1, "n_queries": given.n_queries}
+    measured = {"text": given.text, "threads": given.cores, "n_queries": given.n_queries}
     record("search_lexical", {**measured, "first": FIRST, "sizes": rows, "growth": laws})
 
 
