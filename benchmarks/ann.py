@@ -30,6 +30,7 @@ import numpy as np
 from report import record
 
 from searchkit.index.ann import AnnIndex, open_ann, write_ann
+from searchkit.index.ann_choice import AnnForm
 from searchkit.index.index import Index
 from searchkit.index.vectors import VectorPart, open_vectors
 from searchkit.models.encoder import EncoderOptions, SentenceEncoder, open_encoder
@@ -74,7 +75,7 @@ def build(part: VectorPart, kind: str, folder: Path) -> tuple[AnnIndex | None, d
         return None, {"build_s": 0.0, "disk_mb": 0.0}
     folder.mkdir()
     start, busy = time.perf_counter(), time.process_time()
-    write_ann(folder, part, kind=kind, progress=lambda done, total: None)
+    write_ann(folder, part, form=AnnForm(kind=kind), progress=lambda done, total: None)
     built_s, processor_s = time.perf_counter() - start, time.process_time() - busy
     disk = sum(path.stat().st_size for path in folder.iterdir())
     return open_ann(folder), {

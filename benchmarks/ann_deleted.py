@@ -20,6 +20,7 @@ import numpy as np
 from report import record
 
 from searchkit.index.ann import open_ann, write_ann
+from searchkit.index.ann_choice import AnnForm
 from searchkit.index.index import Index
 from searchkit.index.vectors import open_vectors
 from searchkit.models.fakes import HashEncoder
@@ -50,7 +51,9 @@ def main() -> None:
     drawn = rng.choice(vectors.n_vectors, given.n_queries, replace=False)
     queries = moved(np.asarray(vectors.vectors[np.sort(drawn)], np.float32), rng)
     with tempfile.TemporaryDirectory() as folder:
-        write_ann(Path(folder), vectors, kind="hnsw", progress=lambda done, total: None)
+        write_ann(
+            Path(folder), vectors, form=AnnForm(kind="hnsw"), progress=lambda done, total: None
+        )
         ann, rows = open_ann(Path(folder)), []
         for share in given.shares:
             alive = rng.random(vectors.n_docs) >= share

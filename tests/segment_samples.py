@@ -9,6 +9,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from searchkit.analyze.analyzer import TextAnalyzer
+from searchkit.index.ann_choice import FLAT
+from searchkit.index.ann_parts import Anns
 from searchkit.index.dense_parts import DenseChoice, dense_parts
 from searchkit.index.drafts import Drafts
 from searchkit.index.known import Known
@@ -35,7 +37,8 @@ def segments_of(made, docs, sizes, *, analyzer="plain", vectors=()):
     shape = {"analyzer": TextAnalyzer.named(analyzer), "progress": silent("")}
     bare = [one for a, b in cuts for one in write_segments(made, docs[a:b], first_seq=a, **shape)]
     choices = [DenseChoice(HashEncoder(8, 5 + n), config) for n, config in enumerate(vectors)]
-    options = {"choices": choices, "ann": "flat", "known": Known(made.index), "watch": silent}
+    options = {"choices": choices, "ann": FLAT, "anns": Anns(), "watch": silent}
+    options["known"] = Known(made.index)
     return [
         replace(one, parts=one.parts + dense_parts(made, one, number=0, **options)) for one in bare
     ]

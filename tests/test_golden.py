@@ -13,6 +13,7 @@ from index_states import every_byte, file_of, lasting
 from tiny_models import save_encoder
 
 from searchkit.errors import ModelError
+from searchkit.index.ann_choice import AnnConfig
 from searchkit.index.build import BuildConfig, build_index
 from searchkit.index.change import ChangeConfig, change_index, delete_rows
 from searchkit.index.collect import publish
@@ -26,6 +27,8 @@ from searchkit.index.vectors import VectorConfig, open_vectors
 from searchkit.models.encoder import EncoderOptions, open_encoder
 from searchkit.search.verify import verify
 from searchkit.types import Doc
+
+HNSW = AnnConfig(kind="hnsw")
 
 GOLDEN = Path(__file__).parent / "golden"
 VERSIONS = [f"v{n}" for n in range(OLDEST_READABLE, FORMAT + 1)]
@@ -122,7 +125,7 @@ def test_an_upgraded_index_is_as_if_it_had_been_built_so(tmp_path, passages):
     options = EncoderOptions()
     encoder = open_encoder(str(save_encoder(tmp_path / "model")), options=options)
     dense = [DenseChoice(encoder, VectorConfig(passages=passages), options.to_dict())]
-    build_index(tmp_path / "x", docs, BuildConfig(dense=dense, ann="hnsw", segment_docs=20))
+    build_index(tmp_path / "x", docs, BuildConfig(dense=dense, ann=HNSW, segment_docs=20))
     wanted = every_byte(tmp_path / "x"), lasting(read(tmp_path / "x"))
     forget_texts(tmp_path / "x")
     assert every_byte(tmp_path / "x") != wanted[0]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from bit_flips import files_of
 
+from searchkit.index.ann_choice import AnnConfig
 from searchkit.index.build import BuildConfig, build_index
 from searchkit.index.change import delete_rows
 from searchkit.index.collect import CommitOptions
@@ -31,7 +32,7 @@ def index(tmp_path):
         for n in range(40)
     ]
     dense = [DenseChoice(HashEncoder(), VectorConfig(passages="sentence"))]
-    config = BuildConfig(dense=dense, ann="hnsw", segment_docs=25)
+    config = BuildConfig(dense=dense, ann=AnnConfig(kind="hnsw"), segment_docs=25)
     build_index(tmp_path / "x", docs, config)
     gone = np.array([3, 8, 30])
     delete_rows(tmp_path / "x", lambda opened: gone, commit=CommitOptions(keep=1))

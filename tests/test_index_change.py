@@ -6,6 +6,7 @@ from histories import History, check, dense
 
 from searchkit.errors import ConfigError
 from searchkit.index import generation as generations
+from searchkit.index.ann_choice import AnnConfig
 from searchkit.index.build import BuildConfig, build_index
 from searchkit.index.change import ChangeConfig, change_index, delete_rows
 from searchkit.index.dense_parts import DenseChoice
@@ -152,7 +153,7 @@ def test_a_graph_finds_no_deleted_document_and_nearly_all_others(tmp_path):
     encoder = HashEncoder(dim=16, max_tokens=16)
     docs = [Doc(f"d{n}", "", f"w{n} w{n % 97} w{n % 89}") for n in range(2000)]
     choice = DenseChoice(encoder, VectorConfig())
-    build_index(tmp_path / "index", docs, BuildConfig(dense=[choice], ann="hnsw"))
+    build_index(tmp_path / "index", docs, BuildConfig(dense=[choice], ann=AnnConfig(kind="hnsw")))
     rows = np.arange(0, 2000, 4)
     delete_rows(tmp_path / "index", lambda index: rows)
     queries = [f"w{n} w{n % 97}" for n in range(40)]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from index_states import bury
 
 from searchkit.index import compact as compaction
+from searchkit.index.ann_choice import AnnConfig
 from searchkit.index.build import BuildConfig, build_index
 from searchkit.index.change import delete_rows
 from searchkit.index.compact import FANOUT, after_commit, compact, due, due_all, steps
@@ -226,7 +227,7 @@ def test_an_interrupted_compaction_leaves_what_was_committed(tmp_path, at):
 
 @pytest.mark.parametrize("kind", ["hnsw", "flat"])
 def test_an_ann_is_built_again_in_a_commit_of_its_own(tmp_path, kind):
-    index = small(tmp_path / "x", ann=kind)
+    index = small(tmp_path / "x", ann=AnnConfig(kind=kind))
     wanted, number = ranked(index), read(index).number
     fresh = compact(index, all=True)
     assert ranked(index) == wanted
@@ -237,7 +238,7 @@ def test_an_ann_is_built_again_in_a_commit_of_its_own(tmp_path, kind):
 
 
 def test_an_ann_that_was_left_out_is_built_by_the_next_call(tmp_path):
-    index = small(tmp_path / "x", ann="hnsw")
+    index = small(tmp_path / "x", ann=AnnConfig(kind="hnsw"))
     next(steps(index, watch=silent, plan=due_all))  # and then it was stopped
     assert read(index).segments[0].part("ann") is None
     assert compact(index).segments[0].part("ann") is not None

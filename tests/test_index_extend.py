@@ -10,6 +10,7 @@ from tiny_models import WORDS, save_encoder
 
 import searchkit
 from searchkit.errors import ConfigError, FormatError
+from searchkit.index.ann_choice import AnnConfig
 from searchkit.index.build import BuildConfig, build_index
 from searchkit.index.dense_parts import DenseChoice
 from searchkit.index.extend import add_encoder, drop_encoder
@@ -42,7 +43,7 @@ def choice(model, **config):
 
 
 def build(folder, choices, *, ann="auto"):
-    build_index(folder, DOCS, BuildConfig(dense=choices, segment_docs=25, ann=ann))
+    build_index(folder, DOCS, BuildConfig(dense=choices, segment_docs=25, ann=AnnConfig(kind=ann)))
     return folder
 
 
@@ -51,7 +52,7 @@ def test_an_added_encoder_is_as_if_it_had_been_there_from_the_start(models, tmp_
     one, two = (choice(model) for model in models)
     grown, whole = build(tmp_path / "grown", [one], ann=ann), tmp_path / "whole"
     build(whole, [one, two], ann=ann)
-    add_encoder(grown, two, ann=ann)
+    add_encoder(grown, two, ann=AnnConfig(kind=ann))
     assert every_byte(grown) == every_byte(whole)
     assert lasting(read(grown)) == lasting(read(whole))
     with searchkit.open(grown) as found, searchkit.open(whole) as wanted:

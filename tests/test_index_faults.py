@@ -22,6 +22,7 @@ from searchkit.cli.sentences import sentence
 from searchkit.errors import StorageError
 from searchkit.index import disk
 from searchkit.index.ann import write_ann
+from searchkit.index.ann_choice import AnnForm
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
@@ -163,7 +164,7 @@ def test_an_ann_that_finds_no_room_is_a_sentence(tmp_path):
     part = part_of(vectors_of(200)).vectors
     said = pytest.raises(StorageError, match=r"a file was cut short\. Free some space")
     with said, disk.storage_errors(tmp_path), file_limit(1000):
-        write_ann(tmp_path, part, kind="hnsw", progress=lambda done, total: None)
+        write_ann(tmp_path, part, form=AnnForm(kind="hnsw"), progress=lambda done, total: None)
 
 
 def test_a_name_that_the_disk_could_not_confirm_is_said(tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from tiny_models import save_cross_encoder, save_encoder
 
 import searchkit
 from searchkit import sample
+from searchkit.index.ann_choice import AnnConfig
 from searchkit.index.generation import FORMAT
 from searchkit.index.tokens_change import add_tokens
 from searchkit.index.vectors import VectorConfig
@@ -31,7 +32,7 @@ def build(folder, passages, ann):
     corpus = folder / "corpus.jsonl"
     loud = json.dumps({"_id": LOUD, "title": "", "text": "neutron " * 300})
     corpus.write_text(sample.corpus_path().read_text("utf-8") + loud + "\n", "utf-8")
-    options = IndexOptions(vectors=VectorConfig(passages=passages), ann=ann)
+    options = IndexOptions(vectors=VectorConfig(passages=passages), ann=AnnConfig(kind=ann))
     out = folder / "indexes" / "sample"
     searchkit.build(corpus, out=out, encoders=[str(encoder)], options=options)
     add_tokens(out, open_cross_encoder(str(save_cross_encoder(folder / "reranker"))))

@@ -10,6 +10,7 @@ from tiny_models import WORDS
 import searchkit
 from searchkit.errors import ConfigError
 from searchkit.index.ann_change import change_ann
+from searchkit.index.ann_choice import AnnConfig
 from searchkit.index.build import BuildConfig, build_index
 from searchkit.index.dense_parts import DenseChoice
 from searchkit.index.generation import read
@@ -34,8 +35,8 @@ def build(folder, docs=DOCS, *, dense=(), segment_docs=25, **config):
 
 
 def test_another_analyzer_is_as_if_it_had_been_there_from_the_start(tmp_path):
-    changed = build(tmp_path / "changed", dense=[32], ann="hnsw")
-    wanted = build(tmp_path / "wanted", dense=[32], ann="hnsw", analyzer="german")
+    changed = build(tmp_path / "changed", dense=[32], ann=AnnConfig(kind="hnsw"))
+    wanted = build(tmp_path / "wanted", dense=[32], ann=AnnConfig(kind="hnsw"), analyzer="german")
     before = every_byte(changed)
     reanalyse(changed, "german")
     assert every_byte(changed) == every_byte(wanted) != before
@@ -76,19 +77,19 @@ def test_a_pipeline_that_was_measured_with_other_terms_goes(tmp_path):
 
 @pytest.mark.parametrize(("old", "new"), [("flat", "hnsw"), ("hnsw", "flat"), ("hnsw", "auto")])
 def test_another_kind_of_ann_is_as_if_it_had_been_there_from_the_start(tmp_path, old, new):
-    changed = build(tmp_path / "changed", dense=[32], ann=old)
-    wanted = build(tmp_path / "wanted", dense=[32], ann=new)
+    changed = build(tmp_path / "changed", dense=[32], ann=AnnConfig(kind=old))
+    wanted = build(tmp_path / "wanted", dense=[32], ann=AnnConfig(kind=new))
     committed(changed, pipeline=Pipeline(why="promoted.").to_dict())
-    change_ann(changed, new)
+    change_ann(changed, AnnConfig(kind=new))
     assert every_byte(changed) == every_byte(wanted)
     assert read(changed).segments == read(wanted).segments
     assert read(changed).pipeline is not None
     number = read(changed).number
-    assert change_ann(changed, new).number == number
+    assert change_ann(changed, AnnConfig(kind=new)).number == number
 
 
 def test_a_graph_that_is_there_is_not_built_again(tmp_path):
-    index = build(tmp_path / "x", dense=[32], ann="hnsw")
+    index = build(tmp_path / "x", dense=[32], ann=AnnConfig(kind="hnsw"))
     live = read(index)
     first = live.segments[0]
     bare = replace(first, parts=tuple(part for part in first.parts if part.kind != "ann"))
@@ -99,7 +100,7 @@ def test_a_graph_that_is_there_is_not_built_again(tmp_path):
         phases.append(phase)
         return lambda done, total: None
 
-    fresh = change_ann(index, "hnsw", watch=watch)
+    fresh = change_ann(index, AnnConfig(kind="hnsw"), watch=watch)
     assert phases == ["hnsw over hash"]
     assert fresh.segments == live.segments
 
@@ -108,7 +109,9 @@ def test_the_command_says_how_vectors_are_searched_now(tmp_path):
     index = build(tmp_path / "x", dense=[32])
     assert "searched by hnsw (0 of 3 parts are scanned)" in invoke("ann", index, "hnsw").stderr
     assert "searched so already" in invoke("ann", index, "hnsw").stderr
-    assert "searched by an exact scan (auto asks for 100,000" in invoke("ann", index, "auto").stderr
+    assert (
+        "searched by an exact scan (auto asks for 1,200,000" in invoke("ann", index, "auto").stderr
+    )
     said = invoke("ann", index, "ivfpq").stderr
     assert "exact scan (ivfpq asks for 1,024 vectors in a segment, the most here are " in said
     number = read(index).number
@@ -120,3 +123,35 @@ def test_the_command_says_how_vectors_are_searched_now(tmp_path):
     bare = build(tmp_path / "bare")
     assert "has no vectors" in refused("ann", bare, "hnsw")
     assert invoke("ann", index, "annoy").exit_code == 2
+
+
+def test_a_recall_is_wished_for_kept_for_segments_to_come_and_told(tmp_path):
+    index = build(tmp_path / "x", dense=[32])
+    invoke("ann", index, "hnsw", "--ann-recall", ".9")
+    assert [record["ann_recall"] for record in read(index).encoders] == [0.9]
+    assert {part.config.get("recall") for part in anns(index)} == {0.9}
+    said = invoke("info", index).stdout
+    assert "hnsw over hash, 32 links a node, recall not measured" in said
+    number = read(index).number
+    assert invoke("ann", index, "hnsw", "--ann-recall", ".9").exit_code == 0
+    assert read(index).number == number
+    invoke("ann", index, "hnsw")
+    assert "ann_recall" not in read(index).encoders[0]
+
+
+def anns(index):
+    return [part for one in read(index).segments for part in one.parts if part.kind == "ann"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (["flat", "--ann-recall", ".9"], "--ann-recall has no effect: flat is exact"),
+        (["hnsw", "--ann-memory", "1"], "--ann-memory has no effect: only auto chooses"),
+        (["hnsw", "--ann-recall", "1"], "from 0.5 to 0.999, not 1"),
+        (["auto", "--ann-memory", "-1"], "takes no -1,000,000,000 bytes"),
+    ],
+)
+def test_flags_of_an_ann_that_change_nothing_are_refused(tmp_path, flags, why):
+    index = build(tmp_path / "x", dense=[32])
+    assert why in refused("ann", index, *flags)

@@ -14,6 +14,7 @@ from tiny_models import WORDS, save_encoder
 import searchkit
 from searchkit.analyze.analyzer import TextAnalyzer
 from searchkit.errors import DamagedIndex, FormatError, ModelError
+from searchkit.index.ann_choice import AnnConfig
 from searchkit.index.build import BuildConfig, build_index
 from searchkit.index.change import ChangeConfig, change_index, delete_rows
 from searchkit.index.collect import CommitOptions
@@ -27,6 +28,8 @@ from searchkit.index.verify import faults
 from searchkit.models.encoder import EncoderOptions, open_encoder
 from searchkit.search.verify import verify
 from searchkit.types import Doc
+
+HNSW = AnnConfig(kind="hnsw")
 
 TERMS = WORDS.split()
 DOCS = [
@@ -50,7 +53,7 @@ def built(tmp_path_factory):
     options = EncoderOptions()
     encoder = open_encoder(str(save_encoder(folder / "model")), options=options)
     dense = [DenseChoice(encoder, VectorConfig(), options.to_dict())]
-    build_index(folder / "x", DOCS, BuildConfig(dense=dense, segment_docs=25, ann="hnsw"))
+    build_index(folder / "x", DOCS, BuildConfig(dense=dense, segment_docs=25, ann=HNSW))
     bury(folder / "x", segment=1, rows=[3, 4, 20])
     return folder / "x"
 

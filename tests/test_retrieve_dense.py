@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from vector_parts import DIM, brute_force, collections, part_of, unit, vectors_of
 
 from searchkit.index.ann import open_ann, write_ann
+from searchkit.index.ann_choice import AnnForm
 from searchkit.models.fakes import HashEncoder
 from searchkit.retrieve.cuda import TorchScan
 from searchkit.retrieve.dense import DensePart, DenseRetriever
@@ -150,7 +151,13 @@ def clustered(n, *, dim, seed):
 
 
 def with_ann(part, kind, folder):
-    write_ann(folder, part.vectors, kind=kind, progress=lambda done, total: None, n_threads=1)
+    write_ann(
+        folder,
+        part.vectors,
+        form=AnnForm(kind=kind),
+        progress=lambda done, total: None,
+        n_threads=1,
+    )
     return replace(part, ann=Counted(open_ann(folder)))
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from vector_parts import brute_force, collections, part_of, vectors_of
 
 from searchkit.index.ann import open_ann, write_ann
+from searchkit.index.ann_choice import AnnForm
 from searchkit.models.fakes import HashEncoder
 from searchkit.retrieve.dense import DensePart, DenseRetriever
 from searchkit.retrieve.exact import best_per_doc, exact_scores, margin
@@ -109,7 +110,13 @@ def coarse(tmp_path_factory):
     """A part, and its ivfpq as it is opened on the CPU."""
     folder = tmp_path_factory.mktemp("ivfpq")
     part = part_of(vectors_of(8000, dim=32), counts=[2] * 4000)
-    write_ann(folder, part.vectors, kind="ivfpq", progress=lambda done, total: None, n_threads=1)
+    write_ann(
+        folder,
+        part.vectors,
+        form=AnnForm(kind="ivfpq"),
+        progress=lambda done, total: None,
+        n_threads=1,
+    )
     return part.vectors, open_ann(folder)
 
 
@@ -141,7 +148,9 @@ def test_faiss_ranks_on_a_gpu_like_the_rule(kind, tmp_path):
     part = part_of(vectors_of(6000, dim=384, distinct=3000), counts=[2] * 3000)
     ann = None
     if kind != "flat":
-        write_ann(tmp_path, part.vectors, kind=kind, progress=lambda done, total: None)
+        write_ann(
+            tmp_path, part.vectors, form=AnnForm(kind=kind), progress=lambda done, total: None
+        )
         ann = open_ann(tmp_path)
     scan = on_gpu(part.vectors, ann, device="cuda", rest=Rest(part.vectors))
     assert scan is not None

@@ -12,6 +12,7 @@ from index_states import bury, committed, file_of
 from tiny_models import WORDS, save_encoder
 
 from searchkit.index import disk
+from searchkit.index.ann_choice import AnnConfig
 from searchkit.index.build import BuildConfig, build_index
 from searchkit.index.dense_parts import DenseChoice
 from searchkit.index.generation import FileStamp, read
@@ -20,6 +21,8 @@ from searchkit.index.vectors import VectorConfig
 from searchkit.models.encoder import EncoderOptions, open_encoder
 from searchkit.search.verify import verify
 from searchkit.types import Doc
+
+HNSW = AnnConfig(kind="hnsw")
 
 TERMS = WORDS.split()
 DOCS = [
@@ -35,7 +38,7 @@ def built(tmp_path_factory):
     options = EncoderOptions()
     encoder = open_encoder(str(save_encoder(folder / "model")), options=options)
     dense = [DenseChoice(encoder, VectorConfig(), options.to_dict())]
-    build_index(folder / "x", DOCS, BuildConfig(dense=dense, segment_docs=25, ann="hnsw"))
+    build_index(folder / "x", DOCS, BuildConfig(dense=dense, segment_docs=25, ann=HNSW))
     bury(folder / "x", segment=1, rows=[3, 4, 20])
     for path in (folder / "x").rglob("*"):
         os.utime(path, (1, 1))  # a young file gets no stamp

@@ -104,9 +104,9 @@ def _foretell(index: Path, live: Generation, plan: Plan) -> None:
     from searchkit.index.compact import without_ann
 
     lines = [f"would merge {_spell_segments(live.segments[place])}" for place in plan(live)]
-    for segment, vectors, kind in without_ann(live):
+    for segment, vectors, form in without_ann(live):
         where = _spell_segments([segment])
-        lines.append(f"would build {kind} over {vectors.config['encoder']} in {where}")
+        lines.append(f"would build {form.kind} over {vectors.config['encoder']} in {where}")
     for line in lines or [f"{index}: nothing is due in {_spell_segments(live.segments)}."]:
         say(line)
 

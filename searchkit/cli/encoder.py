@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from searchkit.cli import ann_options as ann_flags
 from searchkit.cli import index_options as own
 from searchkit.cli import options as flags
 from searchkit.cli.committing import Keep, Wait, committing
@@ -20,7 +20,7 @@ from searchkit.cli.screen import say
 from searchkit.errors import ConfigError, SearchkitError
 
 if TYPE_CHECKING:
-    from searchkit.index.ann import AnnKind
+    from searchkit.index.ann_choice import AnnConfig
     from searchkit.index.collect import CommitOptions
     from searchkit.index.dense_parts import DenseChoice
     from searchkit.index.vectors import VectorConfig
@@ -43,6 +43,8 @@ def encoder(  # noqa: PLR0913 - the flags of a command are its parameters
     name: Name,
     *,
     ann: own.Ann = "auto",
+    ann_recall: ann_flags.Recall = None,
+    ann_memory: ann_flags.Memory = None,
     passages: own.PassageKind = "document",
     dtype: own.Dtype = "float16",
     device: flags.Device = "auto",
@@ -63,19 +65,16 @@ def encoder(  # noqa: PLR0913 - the flags of a command are its parameters
       searchkit encoder add indexes/papers specter2
     """
     from searchkit.index.vectors import VectorConfig
-    from searchkit.models.encoder import EncoderOptions
 
     commit = committing(keep=keep, wait=wait)
     if action == "drop":
         _refuse_idle(given(ctx))
         _drop(index, name, commit)
         return
-    encoding = EncoderOptions(device=device, trust_remote_code=trust_remote_code)
-    encoding = replace(encoding, query_prompt=query_prompt, doc_prompt=doc_prompt)
-    encoding = replace(encoding, max_tokens=max_tokens)
+    searched, encoding = ann_flags.ann_of(ann, ctx), own.encoding_of(ctx.params)
     config = VectorConfig(passages=passages, dtype=dtype)
     choice = choice_of(index, name, encoding, config, wait=wait)
-    add_aloud(index, choice, ann=ann, commit=commit)
+    add_aloud(index, choice, ann=searched, commit=commit)
 
 
 def choice_of(
@@ -98,13 +97,18 @@ def choice_of(
 
 @ended_by_sigterm()
 def add_aloud(
-    index: Path, choice: DenseChoice, *, ann: AnnKind = "auto", commit: CommitOptions | None = None
+    index: Path,
+    choice: DenseChoice,
+    *,
+    ann: AnnConfig | None = None,
+    commit: CommitOptions | None = None,
 ) -> None:
     """Add the vectors with a word on stderr about what it takes, and about what came of it."""
     from searchkit.cli.info import bytes_by_part
     from searchkit.cli.progress import Bars
     from searchkit.evaluate.sizes import count, spell_bytes
     from searchkit.index import generation as generations
+    from searchkit.index.ann_choice import DEFAULT
     from searchkit.index.collect import PLAIN
     from searchkit.index.extend import add_encoder
 
@@ -112,7 +116,7 @@ def add_aloud(
     _forecast(index, choice)
     try:
         with Bars() as bars:
-            commit = commit or PLAIN
+            commit, ann = commit or PLAIN, ann or DEFAULT
             fresh = add_encoder(index, choice, ann=ann, commit=commit, watch=bars)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_interrupted(index, live=live.number)) from None

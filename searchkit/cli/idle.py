@@ -17,7 +17,10 @@ _MAY_BE_EMPTY = (
     *("query_prompt", "doc_prompt"),  # no prompt, where the model has one
     "query",  # which finds nothing, and is told why
 )
-_OF_ENCODERS = ("ann", "passages", "dtype", "device", "query_prompt", "doc_prompt", "max_tokens")
+_OF_ENCODERS = (
+    *("ann", "ann_recall", "ann_memory", "passages", "dtype"),
+    *("device", "query_prompt", "doc_prompt", "max_tokens"),
+)
 _OF_MODELS = ("device", "trust_remote_code")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from searchkit.cli import ann_options as ann_flags
 from searchkit.cli import index_options as own
 from searchkit.cli import options as flags
 from searchkit.cli.committing import Keep, Wait, committing
@@ -38,6 +39,8 @@ def index(  # noqa: PLR0913 - the flags of a command are its parameters
     lexical_only: own.LexicalOnly = False,
     analyzer: own.AnalyzerName = "english",
     ann: own.Ann = "auto",
+    ann_recall: ann_flags.Recall = None,
+    ann_memory: ann_flags.Memory = None,
     passages: own.PassageKind = "document",
     dtype: own.Dtype = "float16",
     device: flags.Device = "auto",
@@ -65,17 +68,14 @@ def index(  # noqa: PLR0913 - the flags of a command are its parameters
     """
     from searchkit.corpus.read import ReadOptions
     from searchkit.index.vectors import VectorConfig
-    from searchkit.models.encoder import EncoderOptions
     from searchkit.search.api import IndexOptions
 
     names = chosen_encoders(encoder or [], lexical_only=lexical_only, analyzer=analyzer)
     _refuse_idle(given(ctx), names, lexical_only=lexical_only, on_error=on_error)
     read = ReadOptions(format=format, hub_split=hub_split, columns=columns_of(column or []))
     read = replace(read, on_error=on_error, rejects=rejects, fix_text=fix_text)
-    encoding = EncoderOptions(device=device, trust_remote_code=trust_remote_code)
-    encoding = replace(encoding, query_prompt=query_prompt, doc_prompt=doc_prompt)
-    encoding = replace(encoding, max_tokens=max_tokens)
-    options = IndexOptions(analyzer=analyzer, encoder=encoding, ann=ann, read=read)
+    options = IndexOptions(analyzer=analyzer, encoder=own.encoding_of(ctx.params), read=read)
+    options = replace(options, ann=ann_flags.ann_of(ann, ctx))
     options = replace(options, vectors=VectorConfig(passages=passages, dtype=dtype))
     options = replace(options, replace=replace_index, commit=committing(keep=keep, wait=wait))
     build_aloud(corpus, out=out, encoders=names, options=options)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from searchkit.models.encoder import EncoderOptions
 
 Corpus = Annotated[
     list[str],
@@ -76,3 +80,12 @@ FixText = Annotated[
 Replace = Annotated[
     bool, typer.Option("--replace", help="Build anew where an index stands already.")
 ]
+
+_OF_ENCODER = ("device", "query_prompt", "doc_prompt", "max_tokens", "trust_remote_code")
+
+
+def encoding_of(params: Mapping[str, Any]) -> EncoderOptions:
+    """What the flags of a command, its parameters by name, say about an encoder."""
+    from searchkit.models.encoder import EncoderOptions
+
+    return EncoderOptions(**{name: params[name] for name in _OF_ENCODER})

@@ -75,6 +75,12 @@ def describe(index: Index) -> dict[str, Any]:
         "truncated": truncated(generation),
         "pipeline": {**pipeline.to_dict(), "sentence": spell_pipeline(pipeline)},
         "read": dict(generation.ledger),
+        "anns": [
+            {**part.config, **part.stats}
+            for segment in generation.segments
+            for part in segment.parts
+            if part.kind == "ann"
+        ],
         "bytes": bytes_by_part(generation),
         "versions": dict(generation.versions),
     }
@@ -132,6 +138,7 @@ def _show(facts: dict[str, Any]) -> None:
 
 
 def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    from searchkit.cli.ann_options import spell_ann
     from searchkit.evaluate.sizes import count, spell_bytes
 
     lines = [
@@ -142,6 +149,7 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("metadata", ", ".join(f"{name} ({kind})" for name, kind in facts["metadata"].items())),
         ("analyzer", facts["analyzer"]),
         *(("encoder", _spell_encoder(record)) for record in facts["encoders"]),
+        *(("ann", spell_ann(one)) for one in facts["anns"]),
         *(
             ("truncated", _spell_truncated(name, cut, facts["documents"]))
             for name, cut in facts["truncated"].items()

@@ -13,7 +13,8 @@ from searchkit.analyze.analyzer import TextAnalyzer
 from searchkit.errors import CorpusError, StorageError
 from searchkit.index import disk, stamps
 from searchkit.index import generation as generations
-from searchkit.index.ann import AnnKind
+from searchkit.index.ann_choice import DEFAULT, AnnConfig
+from searchkit.index.ann_parts import Anns
 from searchkit.index.collect import PLAIN, CommitOptions, publish
 from searchkit.index.dense_parts import DenseChoice, dense_parts, records
 from searchkit.index.drafts import Drafts
@@ -36,7 +37,7 @@ class BuildConfig:
 
     analyzer: str = "english"
     dense: Sequence[DenseChoice] = ()
-    ann: AnnKind = "auto"
+    ann: AnnConfig = DEFAULT
     replace: bool = False  # build anew where an index stands already
     segment_docs: int = SEGMENT_DOCS  # bounds the memory of a build; no score depends on it
     commit: CommitOptions = PLAIN
@@ -104,6 +105,7 @@ def refuse_strangers(out: Path, *, replace_index: bool) -> None:
 def _with_vectors(
     drafts: Drafts, segments: Sequence[Segment], config: BuildConfig, *, known: Known, watch: Watch
 ) -> Iterator[Segment]:
+    anns = Anns()
     for n, segment in enumerate(segments):
         parts = dense_parts(
             drafts,
@@ -111,6 +113,7 @@ def _with_vectors(
             number=n,
             choices=config.dense,
             ann=config.ann,
+            anns=anns,
             known=known,
             watch=watch,
         )

@@ -12,9 +12,10 @@ import numpy as np
 
 from searchkit.errors import ConfigError
 from searchkit.index import stamps
+from searchkit.index.ann_parts import Anns
 from searchkit.index.build import Watch, versions
 from searchkit.index.collect import PLAIN, CommitOptions, publish
-from searchkit.index.dense_parts import DenseChoice, ann_kind, dense_parts
+from searchkit.index.dense_parts import DenseChoice, ann_config, dense_parts
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Generation, Part, Segment
 from searchkit.index.index import Index
@@ -176,12 +177,19 @@ def _encoded(
     if fresh and live.encoders:
         watch("load the encoders")
     choices, known = config.dense(live) if fresh else (), Known.of(drafts.index, live)
+    anns = Anns(live.segments)
     for n, segment in enumerate(fresh):
         parts = segment.parts
         for choice in choices:
-            kind = ann_kind(live, choice.encoder.name)
             parts += dense_parts(
-                drafts, segment, number=n, choices=[choice], ann=kind, known=known, watch=watch
+                drafts,
+                segment,
+                number=n,
+                choices=[choice],
+                ann=ann_config(live, choice.encoder.name),
+                anns=anns,
+                known=known,
+                watch=watch,
             )
         yield replace(segment, parts=parts)
 

@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from searchkit.errors import StorageError
 from searchkit.index import generation as generations
 from searchkit.index import stamps
-from searchkit.index.ann import StoredKind, choose_kind
+from searchkit.index.ann_choice import AnnForm
+from searchkit.index.ann_parts import Anns
 from searchkit.index.build import Watch
 from searchkit.index.collect import PLAIN, CommitOptions, publish
-from searchkit.index.dense_parts import ann_kind, ann_part
+from searchkit.index.dense_parts import ann_config, with_kinds
 from searchkit.index.docs import BATCH_DOCS
 from searchkit.index.generation import Generation, Part, Segment
 from searchkit.index.lexical import SEGMENT_DOCS
@@ -73,15 +74,16 @@ def due_all(generation: Generation) -> list[slice]:
     return [p for p in _packed(living, 0, len(living)) if p.stop - p.start > 1 or deleted[p.start]]
 
 
-def without_ann(live: Generation) -> Iterator[tuple[Segment, Part, StoredKind]]:
-    """Vectors that are to have an ANN and have none, with their segment and the kind."""
+def without_ann(live: Generation) -> Iterator[tuple[Segment, Part, AnnForm]]:
+    """Vectors that are to have an ANN and have none, with their segment and what they get."""
+    anns, dims = Anns(live.segments), {one["name"]: one["dim"] for one in live.encoders}
     for segment in live.segments:
         for part in segment.parts:
             if part.kind == "vectors" and segment.part("ann", vectors=part.hash) is None:
-                wanted = ann_kind(live, part.config["encoder"])
-                kind = choose_kind(wanted, part.stats["n_vectors"])
-                if kind != "flat":
-                    yield segment, part, kind
+                name = part.config["encoder"]
+                form = anns.choose(ann_config(live, name), part, dims[name])
+                if form is not None:
+                    yield segment, part, form
 
 
 def compact(
@@ -157,7 +159,7 @@ def _merge_one(index: Path, plan: Plan, watch: Watch, commit: CommitOptions) -> 
         after = merge(drafts, before, progress=watch(f"merge {len(before)} segments"))
         kept = () if after is None else (after,)
         segments = live.segments[: place.start] + kept + live.segments[place.stop :]
-        draft = replace(live, segments=segments, encoders=_with_kinds(live))
+        draft = replace(live, segments=segments, encoders=with_kinds(live))
         fresh = publish(index, draft, keep=commit.keep, instead=True)
     stamps.check(index, fresh)
     return Step(before, after, fresh)
@@ -170,9 +172,9 @@ def _index_one(index: Path, _: Plan, watch: Watch, commit: CommitOptions) -> Ste
         found = next(without_ann(live), None)
         if found is None:
             return None
-        segment, vectors, kind = found
-        told = watch(f"{kind} over {vectors.config['encoder']}")
-        built = ann_part(drafts, vectors, kind, told)
+        segment, vectors, form = found
+        told = watch(f"{form.kind} over {vectors.config['encoder']}")
+        built = Anns(live.segments).build(drafts, vectors, form, told)
         at = segment.parts.index(vectors) + 1
         fuller = replace(segment, parts=(*segment.parts[:at], built, *segment.parts[at:]))
         segments = tuple(fuller if one is segment else one for one in live.segments)
@@ -225,8 +227,3 @@ def _packed(living: Sequence[int], first: int, last: int) -> Iterator[slice]:
 def _is_worn(segment: Segment) -> bool:
     share = WORN if segment.part("ann") is None else WORN_ANN
     return segment.n_deleted >= max(WORN_ROWS, share * segment.n_docs)
-
-
-def _with_kinds(live: Generation) -> tuple[dict[str, Any], ...]:
-    """What is remembered of the encoders, and the kind of ANN that a merge may have dropped."""
-    return tuple({**record, "ann": ann_kind(live, record["name"])} for record in live.encoders)

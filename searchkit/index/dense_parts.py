@@ -8,13 +8,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from searchkit.index.ann import AnnKind, StoredKind, choose_kind, write_ann
+from searchkit.index.ann_choice import DEFAULT, FLAT, AnnConfig, choose
+from searchkit.index.ann_parts import Anns
 from searchkit.index.docs import DocStore
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Generation, Part, Segment
 from searchkit.index.known import Known
 from searchkit.index.vector_writer import write_vectors
-from searchkit.index.vectors import VectorConfig, open_vectors
+from searchkit.index.vectors import VectorConfig
 from searchkit.protocols import Encoder, Progress
 
 _SAMPLED_DOCS = 256  # read to see whether an encoder knows the words of a corpus
@@ -46,31 +47,35 @@ class DenseChoice:
 
 
 def records(
-    index: Path, first: Segment, choices: Sequence[DenseChoice], *, ann: AnnKind
+    index: Path, first: Segment, choices: Sequence[DenseChoice], *, ann: AnnConfig
 ) -> tuple[dict[str, Any], ...]:
     """What a generation remembers of each encoder; the first segment shows what they read."""
     docs = islice(DocStore(index / first.folder), _SAMPLED_DOCS)
     sample = [f"{doc.title} {doc.text}"[:2000] for doc in docs]
-    return tuple({**choice.record(sample), "ann": ann} for choice in choices)
+    return tuple({**choice.record(sample), **ann.to_record()} for choice in choices)
 
 
-def ann_kind(live: Generation, encoder: str) -> AnnKind:
+def ann_config(live: Generation, encoder: str) -> AnnConfig:
     """By what the vectors of an encoder are to be searched, in segments to come as well.
 
     Generations that do not say so (format 1) show it by what they have.
     """
     [record] = [record for record in live.encoders if record["name"] == encoder]
     if "ann" in record:
-        said: AnnKind = record["ann"]
-        return said
+        return AnnConfig.from_record(record)
     parts = [part for segment in live.segments for part in segment.parts]
     of_encoder = [part for part in parts if part.config.get("encoder") == encoder]
     for part in of_encoder:
         if part.kind == "ann":
-            seen: AnnKind = part.config["ann"]
-            return seen
+            return AnnConfig(kind=part.config["ann"])
     sizes = [part.stats["n_vectors"] for part in of_encoder if part.kind == "vectors"]
-    return "flat" if any(choose_kind("auto", n) != "flat" for n in sizes) else "auto"
+    is_missed = any(choose(DEFAULT, n, record["dim"]) for n in sizes)
+    return FLAT if is_missed else DEFAULT
+
+
+def with_kinds(live: Generation) -> tuple[dict[str, Any], ...]:
+    """What is remembered of the encoders, and how segments to come are to be searched."""
+    return tuple({**one, **ann_config(live, one["name"]).to_record()} for one in live.encoders)
 
 
 def dense_parts(
@@ -79,13 +84,15 @@ def dense_parts(
     *,
     number: int,
     choices: Sequence[DenseChoice],
-    ann: AnnKind,
+    ann: AnnConfig,
+    anns: Anns,
     known: Known,
     watch: Callable[[str], Progress],
 ) -> tuple[Part, ...]:
     """The vector part of every encoder and the ANN parts that the segment's size asks for.
 
-    known: what is not encoded again; it learns the new parts, for the segments that follow.
+    anns: of the other segments; it learns the new ones. known: what is not encoded again; it
+    learns the new parts, for the segments that follow.
     """
     parts: list[Part] = []
     for choice in choices:
@@ -94,9 +101,9 @@ def dense_parts(
         vectors = _vectors(drafts, segment, choice, known=known, progress=watch(phase))
         known.learn(vectors)
         parts.append(vectors)
-        kind = choose_kind(ann, vectors.stats["n_vectors"])
-        if kind != "flat":
-            parts.append(ann_part(drafts, vectors, kind, watch(f"{kind} over {name}")))
+        form = anns.choose(ann, vectors, choice.encoder.dim)
+        if form is not None:
+            parts.append(anns.build(drafts, vectors, form, watch(f"{form.kind} over {name}")))
     return tuple(parts)
 
 
@@ -120,11 +127,3 @@ def _vectors(
         **asdict(choice.vectors),
     }
     return drafts.part("vectors", folder, config, inputs=segment.hash, stats=asdict(stats))
-
-
-def ann_part(drafts: Drafts, vectors: Part, kind: StoredKind, progress: Progress) -> Part:
-    """An index of this kind over the vectors, built and kept."""
-    folder = drafts.folder("ann")
-    write_ann(folder, open_vectors(drafts.index / vectors.folder), kind=kind, progress=progress)
-    config = {"ann": kind, "vectors": vectors.hash, "encoder": vectors.config["encoder"]}
-    return drafts.part("ann", folder, config, inputs=vectors.hash, stats={})

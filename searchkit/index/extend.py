@@ -9,7 +9,8 @@ from typing import Any
 
 from searchkit.errors import ConfigError
 from searchkit.index import stamps
-from searchkit.index.ann import AnnKind
+from searchkit.index.ann_choice import DEFAULT, AnnConfig
+from searchkit.index.ann_parts import Anns
 from searchkit.index.build import Watch, versions
 from searchkit.index.collect import PLAIN, CommitOptions, publish
 from searchkit.index.dense_parts import DenseChoice, dense_parts, records
@@ -23,7 +24,7 @@ def add_encoder(
     index: Path,
     choice: DenseChoice,
     *,
-    ann: AnnKind = "auto",
+    ann: AnnConfig = DEFAULT,
     pipeline: Mapping[str, Any] | None = None,
     commit: CommitOptions = PLAIN,
     watch: Watch = lambda phase: lambda done, total: None,
@@ -89,12 +90,19 @@ def refuse_known(index: Path, live: Generation, name: str, fingerprint: str | No
 
 
 def _extended(
-    drafts: Drafts, live: Generation, choice: DenseChoice, *, ann: AnnKind, watch: Watch
+    drafts: Drafts, live: Generation, choice: DenseChoice, *, ann: AnnConfig, watch: Watch
 ) -> Iterator[Segment]:
-    known = Known.of(drafts.index, live)
+    known, anns = Known.of(drafts.index, live), Anns(live.segments)
     for n, segment in enumerate(live.segments):
         parts = dense_parts(
-            drafts, segment, number=n, choices=[choice], ann=ann, known=known, watch=watch
+            drafts,
+            segment,
+            number=n,
+            choices=[choice],
+            ann=ann,
+            anns=anns,
+            known=known,
+            watch=watch,
         )
         yield replace(segment, parts=segment.parts + parts)
 

@@ -12,8 +12,10 @@ import numpy as np
 from searchkit.analyze.analyzer import TextAnalyzer
 from searchkit.errors import SearchkitError
 from searchkit.index import disk
+from searchkit.index.ann_choice import FLAT, AnnForm
+from searchkit.index.ann_parts import Anns
 from searchkit.index.build import Watch
-from searchkit.index.dense_parts import ann_part, dense_parts
+from searchkit.index.dense_parts import dense_parts
 from searchkit.index.docs import DocStore
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import Part, Segment
@@ -70,10 +72,11 @@ class Mender:
         self.where, self._drafts, self._opener, self._watch = where, drafts, opener, watch
         self.mended: list[Mended] = []
         self.losses: list[Loss] = []
-        self._known = Known(where.index)
+        self._known, self._anns = Known(where.index), Anns()
         for segment in where.generation.segments:
             for part in filter(where.is_sound, segment.parts):
                 self._known.learn(part)
+                self._anns.learn(part)
 
     def mend(self, segment: Segment) -> Segment:
         """The segment with parts that are sound; what cannot be mended stays as it is."""
@@ -129,7 +132,8 @@ class Mender:
                 segment,
                 number=number,
                 choices=[choice],
-                ann="flat",
+                ann=FLAT,
+                anns=self._anns,
                 known=self._known,
                 watch=self._watch,
             )[0]
@@ -137,9 +141,9 @@ class Mender:
         return self._made(part, f"from the stored texts by {name}", make)
 
     def _ann(self, part: Part, vectors: Part) -> Part:
-        kind = part.config["ann"]
-        told = self._watch(f"{kind} over {part.config['encoder']}")
-        make = lambda drafts: ann_part(drafts, vectors, kind, told)  # noqa: E731
+        form = AnnForm.of(part.config)
+        told = self._watch(f"{form.kind} over {part.config['encoder']}")
+        make = lambda drafts: self._anns.build(drafts, vectors, form, told)  # noqa: E731
         return self._made(part, "from the vectors", make)
 
     def _tombstones(self, segment: Segment, part: Part, postings: Part) -> Part:

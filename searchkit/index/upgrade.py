@@ -15,7 +15,7 @@ from searchkit.errors import SearchkitError
 from searchkit.index import stamps
 from searchkit.index.build import Watch
 from searchkit.index.collect import PLAIN, CommitOptions, publish
-from searchkit.index.dense_parts import ann_kind
+from searchkit.index.dense_parts import with_kinds
 from searchkit.index.docs import DocStore
 from searchkit.index.drafts import Drafts
 from searchkit.index.generation import FORMAT, Generation, Part, Segment
@@ -54,8 +54,7 @@ def upgrade(
     """
     with changing(index, commit) as (live, drafts):
         work = _Upgrader(drafts, live, opener, watch)
-        encoders = tuple({**one, "ann": ann_kind(live, one["name"])} for one in live.encoders)
-        draft = replace(live, segments=tuple(work.segments()), encoders=encoders)
+        draft = replace(live, segments=tuple(work.segments()), encoders=with_kinds(live))
         changed = draft != live or live.format != FORMAT
         fresh = publish(index, draft, keep=commit.keep) if changed else live
     stamps.check(index, fresh)

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from searchkit.index.ann import AnnIndex
+from searchkit.index.ann_effort import REFINED, SPARE
 from searchkit.index.vectors import VectorPart
 from searchkit.retrieve.exact import margin
 from searchkit.retrieve.flat import FlatScan, Ids, spread
 from searchkit.types import Mask, Scores, Vectors
-
-SPARE = 32  # vectors asked for beyond k, so that most ties at the border need no second search
-REFINED = 8  # ivfpq scores are coarse: ask for so many times k and let the stored vectors decide
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from searchkit.index.ann import AnnIndex
+from searchkit.index.ann_effort import REFINED, SPARE
 from searchkit.index.vectors import VectorPart
-from searchkit.retrieve.approximate import REFINED, SPARE
 from searchkit.retrieve.cuda import fits, number
 from searchkit.retrieve.exact import margin
 from searchkit.retrieve.flat import Ids, Proposer, spread
@@ -141,7 +141,7 @@ def _moved(faiss: ModuleType, ann: AnnIndex, device: str) -> Search:
     options = faiss.GpuClonerOptions()
     options.use_cuvs, options.useFloat16 = False, ann.index.pq.M > 48  # or tables of above 48 KiB
     index = faiss.index_cpu_to_gpu(_resources(faiss), number(device), ann.index, options)
-    return AnnIndex(ann.kind, index).search
+    return AnnIndex(ann.kind, index, ann.effort).search
 
 
 @cache

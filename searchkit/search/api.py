@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from searchkit.corpus.read import Corpus, ReadLedger, ReadOptions, read_corpus
-from searchkit.index.ann import AnnKind
+from searchkit.index.ann_choice import DEFAULT, AnnConfig
 from searchkit.index.build import BuildConfig, Watch, build_index
 from searchkit.index.collect import PLAIN, CommitOptions
 from searchkit.index.dense_parts import DenseChoice
@@ -30,7 +30,7 @@ class IndexOptions:
     analyzer: str = "english"
     vectors: VectorConfig = field(default_factory=VectorConfig)
     encoder: EncoderOptions = field(default_factory=EncoderOptions)  # for each encoder
-    ann: AnnKind = "auto"
+    ann: AnnConfig = DEFAULT
     read: ReadOptions = field(default_factory=ReadOptions)
     replace: bool = False
     commit: CommitOptions = PLAIN

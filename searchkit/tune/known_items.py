@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from searchkit.index.ann_choice import FLAT
 from searchkit.index.build import BuildConfig, Watch, build_index
 from searchkit.index.dense_parts import DenseChoice
 from searchkit.index.index import Index
@@ -47,7 +48,7 @@ def build_known_items(
     """
     wanted = {one.doc_id: one for one in material.held_out}
     chosen = _chosen(index, material, wanted)
-    config = BuildConfig(analyzer=index.analyzer.name, dense=dense, ann="flat", replace=True)
+    config = BuildConfig(analyzer=index.analyzer.name, dense=dense, ann=FLAT, replace=True)
     built = build_index(out, _written(index, material, chosen), config, watch=watch)
     with unchanged(out, built.number) as live:
         switch_pipeline(out, live, pipeline.to_dict())

@@ -16,6 +16,7 @@ import numpy as np
 import searchkit
 from searchkit import sample
 from searchkit.corpus.read import ReadLedger, ReadOptions, read_docs
+from searchkit.index.ann_choice import AnnConfig
 from searchkit.index.build import BuildConfig, build_index
 from searchkit.index.change import ChangeConfig, change_index, delete_rows
 from searchkit.index.collect import CommitOptions
@@ -35,7 +36,7 @@ def make(index):
     )
     encoder = open_encoder("minilm", options=EncoderOptions())
     choices = [DenseChoice(encoder, VectorConfig(), EncoderOptions().to_dict())]
-    build_index(index, docs[:18], BuildConfig(dense=choices, ann="hnsw"))
+    build_index(index, docs[:18], BuildConfig(dense=choices, ann=AnnConfig(kind="hnsw")))
     change_index(index, docs[18:], ChangeConfig(dense=lambda live: choices))
     newer = [replace(doc, title=f"{doc.title}, revisited") for doc in docs[3:5]]
     change_index(index, newer, ChangeConfig(rule=UPDATE, dense=lambda live: choices))
