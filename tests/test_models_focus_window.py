@@ -141,6 +141,7 @@ def test_the_footer_says_which_window_was_read_and_the_ledger_what_was_not(focus
         ('{"interpolation": 2}', "interpolation cannot be 2"),
         ('{"after": ["dense"]}', "after cannot be"),
         ('{"scale": true}', "scale cannot be True"),
+        ('{"bound": 0}', "bound cannot be 0"),
     ],
 )
 def test_wrong_settings_are_one_sentence(plain, tmp_path, text, why):

@@ -1,12 +1,12 @@
 """`searchkit.json` in a reranker's folder -> how it wants to be read and believed.
 
     {"template": "{title} {text}", "max_tokens": 64, "window": "focus",
-     "depth": 100, "interpolation": 0.5, "scale": "raw", "after": ["fused"]}
+     "depth": 100, "interpolation": 0.5, "scale": "raw", "bound": 10, "after": ["fused"]}
 
 Every key may be left out. `template`, `max_tokens` and `window` say what the model reads of a
-document; `depth`, `interpolation` and `scale` are what `searchkit.rerank.RerankOptions` starts
-from where nobody says otherwise; `after` names the stages that a packaged reranker follows by
-default.
+document; `depth`, `interpolation`, `scale` and `bound` are what `searchkit.rerank.RerankOptions`
+starts from where nobody says otherwise; `after` names the stages that a packaged reranker follows
+by default.
 """
 
 from __future__ import annotations
@@ -38,12 +38,14 @@ class Serving:
     depth: int | None = None
     interpolation: float | None = None  # weight of the first stage
     scale: Scale | None = None
+    bound: float | None = None  # of its scores, so that not all of the depth need be read
     after: tuple[str, ...] = ("fused",)  # stages that it follows by default, where it is shipped
 
     @property
     def rerank(self) -> dict[str, Any]:
         """The settings of `RerankOptions` that it names."""
-        settings = {name: getattr(self, name) for name in ("depth", "interpolation", "scale")}
+        names = ("depth", "interpolation", "scale", "bound")
+        settings = {name: getattr(self, name) for name in names}
         return {name: value for name, value in settings.items() if value is not None}
 
 
@@ -87,5 +89,6 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "depth": lambda value: type(value) is int and value > 0,
     "interpolation": lambda value: _is_number(value) and 0 <= value <= 1,
     "scale": lambda value: value in get_args(Scale),
+    "bound": lambda value: _is_number(value) and value > 0,
     "after": lambda value: isinstance(value, list) and all(stage in _AFTER for stage in value),
 }

@@ -27,6 +27,7 @@ class Staged:
     rankings: dict[str, list[Ranking]] = field(default_factory=dict)
     times_ms: dict[str, float] = field(default_factory=dict)
     read: dict[str, list[Read]] = field(default_factory=dict)  # how far rerankers came
+    clock: Clock = perf_counter
 
     @property
     def last(self) -> str:
@@ -37,9 +38,9 @@ class Staged:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        start = perf_counter()
+        start = self.clock()
         yield
-        self.times_ms[stage] = (perf_counter() - start) * 1000
+        self.times_ms[stage] = (self.clock() - start) * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class Stages:
         rerankers have to end, by the clock in seconds; see `read_head`.
         """
         self.check(stage)
-        staged = Staged()
+        staged = Staged(clock=self.clock)
         names, depth = self.retrievers_of(stage), self.pipeline.depth
         if len(names) == 1 and stage not in ("fused", "reranked"):
             depth = k
