@@ -208,3 +208,18 @@ def test_ids_with_blanks_are_refused_before_the_search(tmp_path):
 def test_a_run_is_not_written_over_a_folder(lexical, tmp_path):
     queries = ["--queries", sample.queries_path()]
     assert "is a folder. Name a file" in refused("run", lexical, *queries, "--out", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "option", [["--budget-ms", 100], ["--cascade", "house-small"], ["--rerank-bound", 5]]
+)
+def test_what_ends_or_repeats_reranking_needs_it(lexical, option):
+    said = refused("search", lexical, "bone", "--stage", "bm25", *option)
+    assert f"{option[0]} has no effect" in said or "nothing reranks before it" in said
+
+
+def test_a_budget_cannot_be_recorded_to_be_repeated(lexical, tmp_path):
+    file = tmp_path / "p.jsonl"
+    said = refused("search", lexical, "bone", "--budget-ms", 100, "--protocol", file)
+    assert "--protocol and --budget-ms exclude each other" in said
+    assert not file.exists()

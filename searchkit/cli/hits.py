@@ -10,7 +10,7 @@ from searchkit.protocols import Analyzer, PairScorer
 from searchkit.rerank import RerankOptions
 from searchkit.search.answer import Answer
 from searchkit.search.searcher import clean
-from searchkit.search.stages import Stages
+from searchkit.search.stages import CASCADED, Stages
 from searchkit.types import Doc, Hit
 
 _LINES = 2  # of text under each title on a terminal
@@ -56,7 +56,9 @@ def show_trace(screen: Screen, hit: Hit, *, stages: Sequence[str], indent: int) 
     rows = [["stage", "rank", "score"]]
     for stage in stages:
         place = hit.trace.stages.get(stage)
-        rows.append([stage, *((str(place.rank), f"{place.score:.4f}") if place else ("-", "-"))])
+        late = " (not read)" if stage in hit.trace.unread else ""
+        told = (str(place.rank), f"{place.score:.4f}{late}") if place else ("-", "-")
+        rows.append([stage, *told])
     screen.table(rows, indent=indent, numbers=1)
     if hit.trace.matches:
         given = "  ".join(f"{match.term} {match.score:.2f}" for match in hit.trace.matches)
@@ -76,12 +78,13 @@ def show_footer(screen: Screen, answer: Answer, stages: Stages) -> None:
 def what_ran(answer: Answer, stages: Stages) -> str:
     """The pipeline and why it is this one, or the stage that was asked for; then all notes."""
     ran = stages.pipeline.why[:1].upper() + stages.pipeline.why[1:]
-    if stages.pipeline.encoders and answer.stage not in ("fused", "reranked"):
+    if stages.pipeline.encoders and answer.stage not in ("fused", "reranked", CASCADED):
         ran = f"Stage {answer.stage} alone, as asked."
-    elif answer.stage != stages.default:
+    elif answer.stage not in (stages.default, CASCADED):
         ran = f"{ran} Up to stage {answer.stage}, as asked."
-    if answer.stage == "reranked" and stages.scorer is not None:
-        ran = f"{ran} {_reranking(stages.scorer.get(), stages.pipeline.rerank)}"
+    if answer.stage in ("reranked", CASCADED):
+        told = [_reranking(lazy.get(), options) for _, lazy, options in stages.rerankers]
+        ran = " ".join((ran, *told))
     return " ".join((ran, *answer.notes))
 
 
@@ -104,8 +107,20 @@ def _reranking(scorer: PairScorer, options: RerankOptions) -> str:
 
 
 def times(answer: Answer) -> str:
-    """The milliseconds of each stage."""
-    return " · ".join(f"{stage} {time_ms:,.1f} ms" for stage, time_ms in answer.times_ms.items())
+    """The milliseconds of each stage, how far rerankers read, and what became of a budget."""
+    taken = (
+        f"{stage} {time_ms:,.1f} ms{_read(answer, stage)}"
+        for stage, time_ms in answer.times_ms.items()
+    )
+    return ". ".join(filter(None, (" · ".join(taken), answer.budget_words)))
+
+
+def _read(answer: Answer, stage: str) -> str:
+    one = answer.read.get(stage)
+    if one is None or not one.is_partial:
+        return ""
+    why = "no other can be among these" if one.end == "settled" else "then the time was up"
+    return f" ({one.n_read:,} of {one.n_head:,} read, {why})"
 
 
 def identity(doc: Doc) -> str:

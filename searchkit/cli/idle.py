@@ -83,11 +83,15 @@ def refuse_idle(
         alone = f"{names[0]} ranks alone, so nothing is fused. {_fusion_cure(stages, stage)}"
         _refuse(written, ["fusion"] if is_reranked else ["fusion", "depth"], alone)
     if not is_reranked:
-        reranking = ["rerank_depth", "interpolation", "rerank_scale"]
+        reranking = ["rerank_depth", "interpolation", "rerank_scale", "rerank_bound"]
+        reranking += ["cascade", "budget_ms"]
         _refuse(written, reranking, _why_not_reranked(stages, last))
     elif stages.pipeline.rerank.interpolation is None:
         alone = "the reranker ranks alone. Add --interpolation SHARE, or drop it."
-        _refuse(written, ["rerank_scale"], alone)
+        _refuse(written, ["rerank_scale", "rerank_bound"], alone)
+    elif stages.pipeline.rerank.scale != "raw":
+        stretched = "the reranker's scores are stretched. Add --rerank-scale raw, or drop it."
+        _refuse(written, ["rerank_bound"], stretched)
     if stages.scorer is not None and not is_reranked:
         _refuse(written, ["reranker"], f"stage {last} ends before it. Drop one of them.")
     if "bm25" not in names and not explain:  # which shows what BM25 gives to each term

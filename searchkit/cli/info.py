@@ -121,7 +121,9 @@ def spell_pipeline(pipeline: Pipeline) -> str:
             f"fused by {fusion.kind} ({weights + ', ' if weights else ''}{how})"
         )
     if pipeline.reranker:
-        return f"{found}, the first {pipeline.rerank.depth} reranked by {pipeline.reranker}."
+        found = f"{found}, the first {pipeline.rerank.depth} reranked by {pipeline.reranker}"
+        again = pipeline.cascade
+        return f"{found}, then {again.rerank.depth} by {again.reranker}." if again else f"{found}."
     return f"{found}, not reranked."
 
 

@@ -28,6 +28,8 @@ def hit_record(hit: Hit) -> dict[str, Any]:
         "meta": dict(hit.doc.meta),
         "stages": places,
     }
+    if trace.unread:  # by rerankers that a budget ended
+        record["unread"] = list(trace.unread)
     if hit.versions:
         record["versions"] = [
             {"id": doc.id, "title": doc.title, "meta": dict(doc.meta)} for doc in hit.versions

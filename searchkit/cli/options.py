@@ -56,6 +56,18 @@ RerankScale = Annotated[
     Literal["min-max", "raw"] | None,
     typer.Option(help="How an interpolation takes the reranker's scores: stretched, or as is."),
 ]
+RerankBound = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        help="The reranker's scores count as at most X from 0, so that reading ends when the "
+        "hits are final.",
+    ),
+]
+Cascade = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="A second, larger cross-encoder over the best 20."),
+]
 BM25 = Annotated[
     str,
     typer.Option(

@@ -13,6 +13,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {  # name -> (argument, what it does)
     "k": ("N", "show N hits"),
     "stage": ("NAME", "search as far as a stage; alone: the whole pipeline"),
     "where": ("FILTER", "rank only what passes, e.g. year >= 2015; alone: everything"),
+    "budget": ("MS", "end reranking in time for a search of so many ms; alone: no budget"),
     "explain": ("", "show or hide each hit's way through the stages"),
     "merge": ("", "show versions of a work as one hit, or each as one of its own"),
     "why-not": ("ID", "say where the last query lost a paper"),

@@ -39,12 +39,14 @@ class Session:
         self.searcher, self._retune, self.out, self.err = searcher, retune, out, err
         self.k, self.stage, self.where, self.explain = 10, "", "", False
         self.merge = False
+        self.budget_ms: float | None = None
         self.query, self.hits, self._said = "", list[Hit](), ""
         self._ask: Callable[[], Answer] | None = None  # the last search, to be timed
         self._commands: dict[str, Callable[[str], None]] = {
             "k": self._set_k,
             "stage": self._set_stage,
             "where": self._set_where,
+            "budget": self._set_budget,
             "explain": self._set_explain,
             "merge": self._set_merge,
             "why-not": self._why_not,
@@ -189,6 +191,13 @@ class Session:
         n_docs = len(self.searcher.index) if mask is None else int(mask.sum())
         self.err.write(f"{n_docs:,} of {len(self.searcher.index):,} documents pass.")
 
+    def _set_budget(self, text: str) -> None:
+        if text and not (text.isascii() and text.isdigit()):
+            raise ConfigError(f":budget needs a whole number of milliseconds, not {text!r}.")
+        if text and (self.stage or self.searcher.stages.default) != "reranked":
+            raise ConfigError(":budget has no effect: it is for reranking, and nothing reranks.")
+        self.budget_ms = float(text) if text else None
+
     def _set_explain(self, _: str) -> None:
         self.explain = not self.explain
         self.err.write(f"explain is {'on' if self.explain else 'off'}.")
@@ -199,8 +208,9 @@ class Session:
         self.err.write(f"versions of a work are {word}.")
 
     @property
-    def _how(self) -> dict[str, bool]:
-        return {"explain": self.explain, "merge_versions": self.merge}
+    def _how(self) -> dict[str, bool | float | None]:
+        how = {"explain": self.explain, "merge_versions": self.merge}
+        return {**how, "budget_ms": self.budget_ms}
 
     def _set(self, pair: str) -> None:
         if pair:

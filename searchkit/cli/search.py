@@ -39,6 +39,10 @@ def search(  # noqa: PLR0913 - the flags of a command are its parameters
         bool, typer.Option("--explain", help="Show each hit's way through the stages.")
     ] = False,
     merge_versions: MergeVersions = False,
+    budget_ms: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="Milliseconds: reranking ends in time, and says where."),
+    ] = None,
     cite: Cite = None,
     protocol: Protocol = None,
     as_json: Json = False,
@@ -58,12 +62,16 @@ def search(  # noqa: PLR0913 - the flags of a command are its parameters
     if protocol is not None and merge_versions:
         why = "a protocol records documents, and versions are not merged where it is replayed"
         raise ConfigError(f"--protocol and --merge-versions exclude each other: {why}.")
+    if protocol is not None and budget_ms is not None:
+        why = "how far a budget reaches is another thing at every search"
+        raise ConfigError(f"--protocol and --budget-ms exclude each other: {why}.")
     with flags.searching(index, explain=explain) as searcher:
         doc = _paper(searcher, like)
-        searcher.stages.load(flags.stage or searcher.stages.default)
+        if budget_ms is None:  # under a budget the search itself loads, and says how long it took
+            searcher.stages.load(flags.stage or searcher.stages.default)
         ask = partial(searcher.like, doc) if doc else partial(searcher.answer, query or "")
         how = {"explain": explain, "merge_versions": merge_versions}
-        answer = ask(k, stage=flags.stage, where=flags.where, **how)
+        answer = ask(k, stage=flags.stage, where=flags.where, budget_ms=budget_ms, **how)
         if protocol is not None:
             _record(protocol, searcher, answer, doc or query or "", k=k, flags=flags)
         if as_json or cite is not None:

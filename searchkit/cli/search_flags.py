@@ -29,6 +29,8 @@ class SearchFlags:
     rerank_depth: flags.RerankDepth = None
     interpolation: flags.Interpolation = None
     rerank_scale: flags.RerankScale = None
+    rerank_bound: flags.RerankBound = None
+    cascade: flags.Cascade = None
     bm25: flags.BM25 = ""
     fusion: flags.FusionPairs = ""
     depth: flags.Depth = None
@@ -48,6 +50,7 @@ class SearchFlags:
 
         options = OpenOptions(
             reranker=reranker_of(self.reranker),
+            cascade=self.cascade,
             device=self.device,
             lexical=self.lexical,
             trust_remote_code=self.trust_remote_code,
@@ -61,6 +64,7 @@ class SearchFlags:
             rerank_depth=self.rerank_depth,
             interpolation=self.interpolation,
             rerank_scale=self.rerank_scale,
+            rerank_bound=self.rerank_bound,
         )
         changes.refuse_idle(stage=self.stage, lexical=self.lexical)
         with searching(path, options, changes) as searcher:

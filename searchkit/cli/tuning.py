@@ -17,6 +17,7 @@ _RERANK = {
     "rerank_depth": "depth",
     "interpolation": "interpolation",
     "rerank_scale": "scale",
+    "rerank_bound": "bound",
 }
 _WORDS = ("variant", "kind", "normaliser", "rerank_scale")  # whose values are no numbers
 _OWN = ", with your own settings."
@@ -35,6 +36,7 @@ class Changes:
     rerank_depth: int | None = None
     interpolation: float | None = None
     rerank_scale: str | None = None
+    rerank_bound: float | None = None
 
     def __bool__(self) -> bool:
         return self != Changes()
@@ -77,6 +79,8 @@ def set_one(pipeline: Pipeline, pair: str, encoders: Sequence[str]) -> Pipeline:
             raise ConfigError(
                 f"{key} has no effect: no reranker is loaded. Start with --reranker MODEL."
             )
+        if key == "rerank_bound" and changed.rerank.scale != "raw":
+            raise ConfigError(f"{key} has no effect: it is for raw scores. :set rerank_scale=raw")
         if key == "rerank_scale" and changed.rerank.interpolation is None:
             raise ConfigError(
                 f"{key} has no effect: nothing is mixed in. :set interpolation=0.5 first."
