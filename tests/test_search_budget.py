@@ -10,6 +10,7 @@ from searchkit.models.fakes import OverlapScorer
 from searchkit.rerank import RerankOptions
 from searchkit.search.lazy import Lazy
 from searchkit.search.pipeline import Cascade, Pipeline
+from searchkit.tune.candidates import refuse_cascade
 
 MIXED = RerankOptions(depth=20, interpolation=0.5, scale="raw")
 
@@ -101,3 +102,6 @@ def test_a_cascade_is_a_value_of_the_pipeline():
     assert "cascade" not in Pipeline().to_dict()
     with pytest.raises(ConfigError, match="needs a reranker before"):
         Pipeline(cascade=cascade)
+    with pytest.raises(ConfigError, match=r"a cascade \(small, then large\) cannot be tuned"):
+        refuse_cascade(pipeline)
+    refuse_cascade(Pipeline())

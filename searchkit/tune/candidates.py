@@ -181,3 +181,12 @@ def _joined(weights: Mapping[str, float], name: str, share: float) -> dict[str, 
 def _between() -> list[float]:
     """Weights above 0 and below 1, rising."""
     return [round(n * STEP, 2) for n in range(1, round(1 / STEP))]
+
+
+def refuse_cascade(pipeline: Pipeline) -> None:
+    """ConfigError for two rerankers: what is measured, tuned and promoted here has one."""
+    if pipeline.cascade is not None:
+        raise ConfigError(
+            f"a cascade ({pipeline.reranker}, then {pipeline.cascade.reranker}) cannot be tuned, "
+            "benched or promoted. Compare its run with another by searchkit eval."
+        )

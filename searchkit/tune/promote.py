@@ -28,7 +28,7 @@ from searchkit.tune.attempts import (
     read_attempts,
     record,
 )
-from searchkit.tune.candidates import Contest, contest_of
+from searchkit.tune.candidates import Contest, contest_of, refuse_cascade
 from searchkit.tune.evidence import SHOWN, enough_queries, settings_of
 from searchkit.tune.folds import N_FOLDS, cross_validate
 from searchkit.tune.gate import Verdict, judge, spell
@@ -162,6 +162,7 @@ def _measure(
         device=options.device, trust_remote_code=options.trust_remote_code
     )
     with open_searcher(index, options=opening) as searcher:
+        refuse_cascade(searcher.pipeline)
         number = searcher.index.generation.number
         with unchanged(index, number):
             read_attempts(index)  # a record or a disk that refuses is known before the long work

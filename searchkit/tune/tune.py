@@ -18,6 +18,7 @@ from searchkit.index.switch import switch_pipeline, unchanged
 from searchkit.search.api import OpenOptions, open_searcher
 from searchkit.search.pipeline import Pipeline
 from searchkit.tune.attempts import Attempt, n_others, qrels_hash, read_attempts, record
+from searchkit.tune.candidates import refuse_cascade
 from searchkit.tune.evidence import SHOWN, enough_queries
 from searchkit.tune.folds import split
 from searchkit.tune.gate import Verdict, judge, spell
@@ -56,6 +57,7 @@ def tune(
     _check(options, len(asked))
     opening = OpenOptions(device=options.device, trust_remote_code=options.trust_remote_code)
     with open_searcher(index, options=opening) as searcher:
+        refuse_cascade(searcher.pipeline)
         with unchanged(index, searcher.index.generation.number):
             read_attempts(index)  # a record or a disk that refuses is known before the long work
         trial = run_trial(searcher, asked, qrels, options=options, timer=timer, watch=watch)

@@ -30,6 +30,7 @@ from searchkit.tune.bench.rows import about, ceilings, focus_of, index_facts, ro
 from searchkit.tune.bench.stages import Lineup, line_up
 from searchkit.tune.bench.timing import time_searches, warm_up
 from searchkit.tune.bench.words import count_queries
+from searchkit.tune.candidates import refuse_cascade
 from searchkit.tune.evidence import judged_queries
 from searchkit.types import Qrels, Query
 
@@ -82,6 +83,7 @@ def bench(
         device=options.device, trust_remote_code=options.trust_remote_code
     )
     with open_searcher(index, options=opening) as searcher:
+        refuse_cascade(searcher.pipeline)
         lineup = line_up(searcher, options.rerankers, reading)
         work = _Work(searcher, lineup, asked, qrels, options=options, watch=watch, tell=tell)
         return work.run(facts)
