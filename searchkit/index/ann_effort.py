@@ -2,8 +2,8 @@
 
 No rule of thumb holds on all corpora, so a sample of the vectors themselves is searched with rising
 effort until it finds its true neighbours. Queries lie outside of the vectors and miss more:
-titles of held-out papers over the sentences of others missed up to half as many again at 10,000
-and fewer at 60,000 (benchmarks/ann_curves.py); the former is allowed for.
+titles of held-out papers over sentences of others missed up to half as many again at 10,000 and
+100,000, fewer at 60,000 (benchmarks/ann_curves.py); the most is allowed for.
 """
 
 from __future__ import annotations
