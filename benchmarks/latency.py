@@ -30,10 +30,10 @@ from judged import Judged, measure, read
 from report import record
 
 from searchkit.index.vectors import open_vectors
-from searchkit.models.cross_encoder import CrossEncoderScorer
 from searchkit.models.export import write_plain
 from searchkit.models.folder import locate
 from searchkit.models.names import resolve
+from searchkit.models.pair_scorer import CrossEncoderScorer
 from searchkit.models.quiet import quiet
 from searchkit.search.api import OpenOptions, open_searcher
 from searchkit.search.pipeline import Pipeline

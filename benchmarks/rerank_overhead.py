@@ -27,13 +27,9 @@ from judged import read
 from report import record
 
 from searchkit.corpus.read import ReadLedger, ReadOptions, read_docs
-from searchkit.models.cross_encoder import (
-    BATCH_TOKENS,
-    CrossEncoderOptions,
-    CrossEncoderScorer,
-    open_cross_encoder,
-)
+from searchkit.models.cross_encoder import CrossEncoderOptions, open_cross_encoder
 from searchkit.models.names import packaged_folder
+from searchkit.models.pair_scorer import BATCH_TOKENS, CrossEncoderScorer
 from searchkit.models.pair_tokens import batches, padded
 from searchkit.models.quiet import quiet
 

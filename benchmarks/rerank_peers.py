@@ -1,13 +1,14 @@
 """How fast are 100 candidates reranked, beside what else runs the same weights on a processor?
 
 The fused head of 100 documents for distinct test queries of SciFact, each scored from its text and
-the texts of its documents: by `CrossEncoderScorer.score`, by sentence-transformers'
-`CrossEncoder.predict` (torch, batches of 32), by the same batches through ONNX Runtime, and by the
-`rerankers` package, which batches 16 as they come. Two models: house-small (80 tokens of a pair),
-and MiniLM's encoder under a random head (512 tokens), the size of most cross-encoders in use. All
-run the same float32 weights and read the same texts; the scores are compared with ours, so that
-the quality is the same. Optimum's exporter does not run beside transformers 5, so the ONNX model
-is exported here, with padded pairs of two lengths, and must agree with torch before it is timed.
+the texts of its documents: by `CrossEncoderScorer.score`, as a search serves it and by torch, by
+sentence-transformers' `CrossEncoder.predict` (torch, at each batch size named), by its batches of
+32 through ONNX Runtime, and by the `rerankers` package, which batches 16 as they come, where it is
+installed. Two models: house-small (80 tokens of a pair), and MiniLM's encoder under a random head
+(512 tokens), the size of most cross-encoders in use. All run the same float32 weights and read the
+same texts; the scores are compared with ours, so that the quality is the same. Optimum's exporter
+does not run beside transformers 5, so the peer's ONNX model is exported here, with padded pairs of
+two lengths, and must agree with torch before it is timed.
 Rounds take turns query by query; the best time of each query, medians over queries, one thread.
 
     pip install -c constraints.txt -e '.[cpu,dev,peers]'
@@ -18,10 +19,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,7 +42,9 @@ from searchkit.search.api import OpenOptions, open_searcher
 from searchkit.search.searcher import Searcher
 from searchkit.types import Ranking
 
-OURS = "searchkit"
+OURS, PEER = "searchkit", "CrossEncoder.predict"
+BIG, SMALL = "MiniLM-L6", "house-small"
+FASTER, AS_FAST = 8, 1.1  # the bars: small beside the big one's predict, and alike beside alike
 SAME = 1e-4  # scores of peers and ours, in proportion where they are above 1
 N_QUERIES = {"house-small": 12, "MiniLM-L6": 2}  # the second reads six times the tokens
 MODELS = tuple(N_QUERIES)
@@ -97,7 +102,7 @@ def export(folder: Path, out: Path) -> None:
         )
 
 
-def open_predict(folder: Path, max_tokens: int) -> Score:
+def open_predict(folder: Path, max_tokens: int, size: int) -> Score:
     import torch
     from sentence_transformers import CrossEncoder
 
@@ -106,7 +111,7 @@ def open_predict(folder: Path, max_tokens: int) -> Score:
 
     def score(asked: Asked) -> np.ndarray:
         pairs = [(asked.query, passage) for passage in asked.passages]
-        return peer.predict(pairs, batch_size=32, activation_fn=torch.nn.Identity())
+        return peer.predict(pairs, batch_size=size, activation_fn=torch.nn.Identity())
 
     return score
 
@@ -218,14 +223,17 @@ def of_model(name: str, searcher: Searcher, judged: Judged, given: argparse.Name
         alias = name if name == "house-small" else str(folder)
         options = CrossEncoderOptions(device="cpu")
         with quiet():
-            scorer = open_cross_encoder(alias, options=options)
+            scorer = open_cross_encoder(alias, options=options, backend="auto")
+            by_torch = open_cross_encoder(alias, options=options)
         limit = scorer.max_tokens
         work: dict[str, Score] = {
             OURS: lambda asked: scorer.score(asked.query, asked.passages),
-            "CrossEncoder.predict": open_predict(folder, limit),
-            "CrossEncoder.predict, ONNX": open_onnx(folder, limit, given.threads),
-            "rerankers": open_rerankers(folder, limit),
+            f"{OURS}, torch": lambda asked: by_torch.score(asked.query, asked.passages),
+            **{f"{PEER}, {n}": open_predict(folder, limit, n) for n in given.batches},
+            f"{PEER}, 32, ONNX": open_onnx(folder, limit, given.threads),
         }
+        if find_spec("rerankers"):
+            work["rerankers"] = open_rerankers(folder, limit)
         drawn = []
         for query, ranking in zip(judged.texts, heads, strict=True):
             head = ranking.head(given.passages)
@@ -247,6 +255,19 @@ def of_model(name: str, searcher: Searcher, judged: Judged, given: argparse.Name
             for peer, found in scores.items()
         },
     }
+
+
+def ms_of(found: dict[str, Any], name: str) -> float:
+    return float(found["median_ms"][name]["processor"])
+
+
+def best_predict(found: dict[str, Any]) -> float:
+    """Milliseconds of its fastest batch size, by torch."""
+    return min(
+        ms_of(found, name)
+        for name in found["median_ms"]
+        if name.startswith(PEER) and not name.endswith("ONNX")
+    )
 
 
 def ndcg(
@@ -281,11 +302,13 @@ def main() -> None:
     parser.add_argument("--queries", type=int, help=f"default: {N_QUERIES}")
     parser.add_argument("--passages", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--batches", type=int, nargs="+", default=[8, 16, 32], help="of predict")
     parser.add_argument("--threads", type=int, default=1, help="of torch and ONNX Runtime")
     given = parser.parse_args()
     import torch
 
     torch.set_num_threads(given.threads)
+    os.environ["OMP_NUM_THREADS"] = str(given.threads)  # of our sessions
     searcher = open_searcher(given.index, options=OpenOptions(reranker=None, device="cpu"))
     judged, found = read("scifact", "test"), {}
     for name in given.models:
@@ -297,8 +320,16 @@ def main() -> None:
         f"{name}: scores within {SAME} of ours": max(of["largest_gap"].values()) <= SAME
         for name, of in found.items()
     }
+    ratios = {}
+    if BIG in found:
+        least = best_predict(found[BIG])
+        ratios = {f"{BIG} predict / {name}": least / ms_of(of, OURS) for name, of in found.items()}
+        bars[f"{BIG} >= {AS_FAST} x the best predict"] = ratios[f"{BIG} predict / {BIG}"] >= AS_FAST
+    if BIG in found and SMALL in found:
+        bars[f"{SMALL} >= {FASTER} x {BIG}'s"] = ratios[f"{BIG} predict / {SMALL}"] >= FASTER
     settings = {name: getattr(given, name) for name in ("threads", "passages", "rounds")}
-    record("rerank_peers", {**settings, "models": found, "bars": bars})
+    rounded = {name: round(ratio, 2) for name, ratio in ratios.items()}
+    record("rerank_peers", {**settings, "models": found, "ratios": rounded, "bars": bars})
 
 
 if __name__ == "__main__":

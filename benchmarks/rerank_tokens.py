@@ -30,12 +30,8 @@ import searchkit
 from searchkit.index.generation import Generation
 from searchkit.index.index import Index
 from searchkit.index.tokens_change import add_tokens
-from searchkit.models.cross_encoder import (
-    CrossEncoderOptions,
-    CrossEncoderScorer,
-    Pair,
-    open_cross_encoder,
-)
+from searchkit.models.cross_encoder import CrossEncoderOptions, open_cross_encoder
+from searchkit.models.pair_scorer import CrossEncoderScorer, Pair
 from searchkit.rerank import raw_scores
 from searchkit.types import Ranking, Rows, Scores
 

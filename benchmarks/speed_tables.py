@@ -135,8 +135,8 @@ def encode(lines: Sequence[Line]) -> str:
         cells.append([peer, f"{rate:.1f}", f"{last['docs_per_s'][peer]:.1f}"])
     title = (
         f"Encoding with {last['encoder']}, {last['tokens_per_doc']:.0f} tokens an abstract, "
-        f"{last['threads']} thread{'s' * (last['threads'] > 1)}; vectors differ by at most "
-        f"{last['largest_difference']:.0e}"
+        f"{last['threads']} thread{'s' * (last['threads'] > 1)}; float32 vectors differ by at "
+        f"most {last['largest_difference']:.0e}"
     )
     return titled(title, "encode", last, table(cells))
 

@@ -32,10 +32,17 @@ def _nothing_of_the_user(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="session")
+def served(tmp_path_factory):
+    """Exported models, kept for all tests: their names tell their content."""
+    return tmp_path_factory.mktemp("served")
+
+
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory, monkeypatch):
+def home(tmp_path_factory, monkeypatch, served):
     """A SEARCHKIT_HOME of its own for each test, so that none sees another's stamps."""
     folder = tmp_path_factory.mktemp("home")
+    (folder / "served").symlink_to(served, target_is_directory=True)
     monkeypatch.setenv("SEARCHKIT_HOME", str(folder))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     return folder

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import save_bert
+from transformers import AutoTokenizer
 
 from searchkit.cli.hits import what_ran
 from searchkit.errors import ModelError
@@ -123,7 +124,8 @@ def test_the_footer_says_which_window_was_read_and_the_ledger_what_was_not(focus
             answer, searcher.stages
         )
         reader = searcher.stages.scorer.get()
-        whole = len(reader.tokenizer(QUERY, f"{DOC.title} {DOC.text}")["input_ids"])
+        tokenizer = AutoTokenizer.from_pretrained(focused)
+        whole = len(tokenizer(QUERY, f"{DOC.title} {DOC.text}")["input_ids"])
         assert answer.hits[0].trace.truncated == {reader.name: whole - 20}
         assert Ledger(searcher.index, searcher.stages).truncated(QUERY, 0, DOC) == {
             reader.name: whole - 20

@@ -175,6 +175,7 @@ def built_in(seconds):
         "when": "2026-01-02T03:04:05+00:00",
         "machine": machine,
         "text": "some",
+        "threads": 1,
         "sizes": [{"n_docs": 1000, "rounds": 1, "medians": medians}],
         "growth": {"searchkit": {"exponent": 1.021, "standard_error": 0.031}},
     }
@@ -217,7 +218,11 @@ def test_the_tables_of_search_hold_what_was_measured(tmp_path):
             ]
         },
         "search_lexical": {
-            **{"text": "some", "growth": {"2 to 4": {"searchkit": {**law, "exponent": 0.5}}}},
+            **{
+                "text": "some",
+                "threads": 1,
+                "growth": {"2 to 4": {"searchkit": {**law, "exponent": 0.5}}},
+            },
             "sizes": [
                 {
                     "n_docs": 1000,
@@ -271,7 +276,7 @@ def test_the_tables_of_search_hold_what_was_measured(tmp_path):
         "| predict | small | 80 | 250 | 250 | 0.80 | 2e-07 | 0.7000 |",
         "| hnsw | 0.9987 / 1,234 / 1,234 | 60.0 | 19 |",
         "1 core of a processor, Python 3.11",
-        "1 thread; vectors differ by at most 1e-07",
+        "1 thread; float32 vectors differ by at most 1e-07",
     ):
         assert line in shown, line
 

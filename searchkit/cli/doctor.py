@@ -179,7 +179,7 @@ def _default_reranker() -> Finding:
 
 
 def _home() -> Finding:
-    from searchkit.index.stamps import home
+    from searchkit.home import home
 
     folder = home()
     try:

@@ -51,6 +51,7 @@ def encoder(  # noqa: PLR0913 - the flags of a command are its parameters
     query_prompt: own.QueryPrompt = None,
     doc_prompt: own.DocPrompt = None,
     max_tokens: own.MaxTokens = None,
+    precision: own.Precision = "float32",
     trust_remote_code: flags.TrustRemoteCode = False,
     keep: Keep = None,
     wait: Wait = False,

@@ -19,7 +19,7 @@ _MAY_BE_EMPTY = (
 )
 _OF_ENCODERS = (
     *("ann", "ann_recall", "ann_memory", "passages", "dtype"),
-    *("device", "query_prompt", "doc_prompt", "max_tokens"),
+    *("device", "query_prompt", "doc_prompt", "max_tokens", "precision"),
 )
 _OF_MODELS = ("device", "trust_remote_code")
 

@@ -47,6 +47,7 @@ def index(  # noqa: PLR0913 - the flags of a command are its parameters
     query_prompt: own.QueryPrompt = None,
     doc_prompt: own.DocPrompt = None,
     max_tokens: own.MaxTokens = None,
+    precision: own.Precision = "float32",
     trust_remote_code: flags.TrustRemoteCode = False,
     column: own.Columns = None,
     format: own.Format = None,  # noqa: A002 - the name of the flag

@@ -53,6 +53,13 @@ DocPrompt = Annotated[
 MaxTokens = Annotated[
     int | None, typer.Option(metavar="N", help="Tokens that the encoder reads of a text.")
 ]
+Precision = Annotated[
+    Literal["float32", "int8"],
+    typer.Option(
+        help="Of the arithmetic on documents; int8 takes about two thirds of the time on a "
+        "processor and moves vectors a little. Queries are always read in float32."
+    ),
+]
 Columns = Annotated[
     list[str] | None,
     typer.Option(
@@ -81,7 +88,14 @@ Replace = Annotated[
     bool, typer.Option("--replace", help="Build anew where an index stands already.")
 ]
 
-_OF_ENCODER = ("device", "query_prompt", "doc_prompt", "max_tokens", "trust_remote_code")
+_OF_ENCODER = (
+    "device",
+    "query_prompt",
+    "doc_prompt",
+    "max_tokens",
+    "precision",
+    "trust_remote_code",
+)
 
 
 def encoding_of(params: Mapping[str, Any]) -> EncoderOptions:

@@ -20,7 +20,7 @@ from searchkit.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from searchkit.models.cross_encoder import CrossEncoderScorer
+    from searchkit.models.pair_scorer import CrossEncoderScorer
     from searchkit.search.api import OpenOptions
     from searchkit.search.searcher import Searcher
     from searchkit.train.mining import MineCounts, MineOptions

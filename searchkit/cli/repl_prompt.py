@@ -13,7 +13,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.styles import Style
 
 from searchkit.cli.repl_commands import completions
-from searchkit.index.stamps import home
+from searchkit.home import home
 
 if TYPE_CHECKING:
     from searchkit.cli.repl_loading import Loading

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from searchkit.types import Doc
 
 
+BudgetMs = Annotated[
+    float | None,
+    typer.Option(metavar="N", help="Milliseconds: reranking ends in time, and says where."),
+]
+
+
 @with_search_flags
 def search(  # noqa: PLR0913 - the flags of a command are its parameters
     index: IndexPath,
@@ -39,10 +45,7 @@ def search(  # noqa: PLR0913 - the flags of a command are its parameters
         bool, typer.Option("--explain", help="Show each hit's way through the stages.")
     ] = False,
     merge_versions: MergeVersions = False,
-    budget_ms: Annotated[
-        float | None,
-        typer.Option(metavar="N", help="Milliseconds: reranking ends in time, and says where."),
-    ] = None,
+    budget_ms: BudgetMs = None,
     cite: Cite = None,
     protocol: Protocol = None,
     as_json: Json = False,
@@ -58,20 +61,15 @@ def search(  # noqa: PLR0913 - the flags of a command are its parameters
     if (query is None) == (like is None):
         raise ConfigError("give a query or --like ID|FILE, one of the two.")
     refuse_beside_cite(flags.written)
-    check_protocol(protocol)
-    if protocol is not None and merge_versions:
-        why = "a protocol records documents, and versions are not merged where it is replayed"
-        raise ConfigError(f"--protocol and --merge-versions exclude each other: {why}.")
-    if protocol is not None and budget_ms is not None:
-        why = "how far a budget reaches is another thing at every search"
-        raise ConfigError(f"--protocol and --budget-ms exclude each other: {why}.")
+    if protocol is not None:
+        _refuse_beside_protocol(protocol, merge_versions=merge_versions, budget_ms=budget_ms)
     with flags.searching(index, explain=explain) as searcher:
-        doc = _paper(searcher, like)
         if budget_ms is None:  # under a budget the search itself loads, and says how long it took
             searcher.stages.load(flags.stage or searcher.stages.default)
+        doc = _paper(searcher, like)
         ask = partial(searcher.like, doc) if doc else partial(searcher.answer, query or "")
-        how = {"explain": explain, "merge_versions": merge_versions}
-        answer = ask(k, stage=flags.stage, where=flags.where, budget_ms=budget_ms, **how)
+        how = {"explain": explain, "merge_versions": merge_versions, "budget_ms": budget_ms}
+        answer = ask(k, stage=flags.stage, where=flags.where, **how)
         if protocol is not None:
             _record(protocol, searcher, answer, doc or query or "", k=k, flags=flags)
         if as_json or cite is not None:
@@ -79,6 +77,18 @@ def search(  # noqa: PLR0913 - the flags of a command are its parameters
         else:
             _show(searcher, answer, query or "", explain=explain)
         _foot(searcher, answer)
+
+
+def _refuse_beside_protocol(
+    protocol: Path, *, merge_versions: bool, budget_ms: float | None
+) -> None:
+    check_protocol(protocol)
+    if merge_versions:
+        why = "a protocol records documents, and versions are not merged where it is replayed"
+        raise ConfigError(f"--protocol and --merge-versions exclude each other: {why}.")
+    if budget_ms is not None:
+        why = "how far a budget reaches is another thing at every search"
+        raise ConfigError(f"--protocol and --budget-ms exclude each other: {why}.")
 
 
 def _paper(searcher: Searcher, like: str | None) -> Doc | None:

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from searchkit.errors import ConfigError, FormatError
+from searchkit.home import home
 from searchkit.index.shards import Found, Shard
-from searchkit.index.stamps import home
 
 BOUND_MB = 4096  # about 5 million vectors of minilm
 PATIENCE_S = 5.0  # waited for another process that writes; its transactions take milliseconds

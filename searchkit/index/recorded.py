@@ -11,7 +11,7 @@ from searchkit.errors import ModelMismatch
 from searchkit.index.dense_parts import DenseChoice
 from searchkit.index.vectors import VectorConfig
 from searchkit.models.device import Device
-from searchkit.models.encoder import EncoderOptions, open_encoder
+from searchkit.models.encoder import Backend, EncoderOptions, open_encoder
 from searchkit.protocols import Encoder
 
 
@@ -21,11 +21,12 @@ def open_recorded(
     *,
     device: Device = "auto",
     trust_remote_code: bool = False,
+    backend: Backend = "torch",
 ) -> Encoder:
     """The encoder of a generation's record; ModelMismatch where it has changed since."""
     stored = EncoderOptions.from_dict(record["options"])
     options = replace(stored, device=device, trust_remote_code=trust_remote_code)
-    encoder = open_encoder(record["name"], options=options)
+    encoder = open_encoder(record["name"], options=options, backend=backend)
     if encoder.fingerprint != record["fingerprint"]:
         raise ModelMismatch(
             f"{index} was built with another {record['name']}: its weights, tokenizer or settings "

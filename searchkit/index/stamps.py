@@ -11,6 +11,7 @@ from threading import get_ident
 from time import time_ns
 
 from searchkit.errors import DamagedIndex
+from searchkit.home import home
 from searchkit.index import disk
 from searchkit.index.generation import FileStamp, Generation
 from searchkit.protocols import Progress
@@ -20,12 +21,6 @@ _TICK_NS = 2 * 10**9
 
 
 def _silent(done: int, total: int) -> None: ...
-
-
-def home() -> Path:
-    """Folder of what searchkit remembers between runs; SEARCHKIT_HOME moves it."""
-    named = os.environ.get("SEARCHKIT_HOME")
-    return Path(named) if named else Path.home() / ".cache" / "searchkit"
 
 
 def check(index: Path, generation: Generation) -> None:

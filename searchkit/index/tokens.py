@@ -21,7 +21,7 @@ from searchkit.protocols import Progress, Reading, Tokens
 from searchkit.types import Doc, Mask, Row
 
 if TYPE_CHECKING:
-    from searchkit.models.cross_encoder import CrossEncoderScorer
+    from searchkit.models.pair_scorer import CrossEncoderScorer
 
 _CURE = "Run `searchkit repair` on the index."
 _BLOCK = 1024  # documents whose tokens are held at a time

@@ -19,7 +19,7 @@ from searchkit.index.writer import changing
 from searchkit.protocols import Progress, Reading
 
 if TYPE_CHECKING:
-    from searchkit.models.cross_encoder import CrossEncoderScorer
+    from searchkit.models.pair_scorer import CrossEncoderScorer
 
 
 def add_tokens(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -13,33 +12,27 @@ import numpy as np
 from searchkit.errors import ModelError
 from searchkit.models.card import card_languages
 from searchkit.models.device import Device, pick_device
-from searchkit.models.fingerprint import fingerprint, tokenizer_fingerprint
-from searchkit.models.focus import focus
 from searchkit.models.folder import locate
 from searchkit.models.half import check_parity, check_precision, pack_scorer
 from searchkit.models.load_cross_encoder import limit_tokens, load_cross_encoder
-from searchkit.models.names import render, resolve
+from searchkit.models.names import ModelSpec, render, resolve
+from searchkit.models.onnx_export import export_cross_encoder
 from searchkit.models.packed_bert import Precision
-from searchkit.models.packed_model import PackedModel
-from searchkit.models.pair_tokens import (
-    PairFrame,
-    batches,
-    first_tokens,
-    padded,
-    whole_tokens,
-)
+from searchkit.models.pair_scorer import CrossEncoderScorer, Pair
+from searchkit.models.pair_tokens import PairFrame, whole_tokens
+from searchkit.models.reader import Reader
+from searchkit.models.served import Served, find_served, keep_served, served_key
 from searchkit.models.serving import Window
-from searchkit.protocols import Reading, Tokens
-from searchkit.types import Doc, Scores
+from searchkit.types import Doc
 
-# Padded tokens in a batch. On one CPU core, seconds of it for 100 abstracts of 320 tokens with a
-# model of MiniLM-L6's size: 10.3 at 2,048 tokens, 10.7 at 4,096, 12.3 at 8,192, 13.3 at 16,384.
-BATCH_TOKENS = {"cpu": 2_048, "cuda": 131_072}
-Pair: TypeAlias = tuple[list[int], list[int]]  # token ids and token types
+Backend: TypeAlias = Literal[
+    "torch", "auto"
+]  # auto: an ONNX export on the processor, where it fits
 
 _TOLERANCE = 1e-5  # of a score of 1; larger scores may differ in proportion
 _PROBE_QUERY = "how far away are the galaxies"
 _PROBE_WORDS = "stars in a dense cluster move fast and 42 drift".split()
+_PROBE_PASSAGES = [" ".join(_PROBE_WORDS[:n]) for n in range(1, 9)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,130 +48,13 @@ class CrossEncoderOptions:
     revision: str | None = None
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class CrossEncoderScorer:
-    """A sequence classifier with one label; its raw logits, in float32, are the scores."""
-
-    model: Any = field(repr=False)  # transformers.PreTrainedModel
-    tokenizer: Any = field(repr=False)  # transformers.PreTrainedTokenizerFast
-    frame: PairFrame
-    name: str
-    folder: Path
-    max_tokens: int
-    template: str
-    window: Window
-    device: Literal["cpu", "cuda"]
-    languages: tuple[str, ...]  # ISO 639-1; empty where nobody says
-    precision: Precision = "float32"
-    packed: PackedModel | None = field(default=None, repr=False)  # what scores in its place
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Hash of all that shapes a score. Reads the weights once."""
-        settings = {
-            "template": self.template,
-            "max_tokens": self.max_tokens,
-            "window": self.window,
-            "backend": "torch" if self.packed is None else "torch-packed",
-            "precision": self.precision,
-        }
-        return fingerprint(self.folder, settings)
-
-    @cached_property
-    def reading(self) -> Reading | None:
-        """Under which its tokens of a document are stored; None where they depend on the query."""
-        if self.window == "focus":
-            return None
-        room = self.frame.room_beside(0, self.max_tokens)
-        return Reading(tokenizer_fingerprint(self.tokenizer), self.template, room)
-
-    @property
-    def core(self) -> Any:  # noqa: ANN401 - tokenizers.Tokenizer; its wrapper is a fifth slower
-        return self.tokenizer.backend_tokenizer
-
-    def passage(self, query: str, doc: Doc) -> str:
-        if self.window == "focus":
-            doc = Doc(doc.id, doc.title, focus(query, "", doc.text))
-        return render(self.template, doc, self.tokenizer.sep_token or "")
-
-    def n_tokens(self, query: str, passages: Sequence[str]) -> list[int]:
-        (asked, *read) = whole_tokens(self.core, [query, *passages])
-        return [len(asked) + len(tokens) + self.frame.n_special for tokens in read]
-
-    def score(self, query: str, passages: Sequence[str]) -> Scores:
-        """The logit of each pair: (n,) float32. ModelError where one is no number.
-
-        A pair beyond the limit is cut: the query to half of it, or to what the passage leaves.
-        """
-        return self.score_stored(query, passages)
-
-    def score_stored(self, query: str, passages: Sequence[str | Tokens]) -> Scores:
-        """As `score`; a passage is its text, or its tokens from `stored_tokens`."""
-        return self.score_pairs(self.pairs(query, passages))
-
-    def stored_tokens(self, docs: Sequence[Doc]) -> list[Tokens]:
-        """The tokens of each document, from its start to the limit of the reading.
-
-        ValueError where that depends on the query.
-        """
-        if self.reading is None:
-            raise ValueError(f"what {self.name} reads of a document depends on the query")
-        limit = self.reading.limit
-        read = first_tokens(self.core, [self.passage("", doc) for doc in docs], limit)
-        return [tokens[:limit] for tokens in read]
-
-    def score_pairs(self, pairs: Sequence[Pair]) -> Scores:
-        """The logits of pairs of any queries, in batches of like length: (n,) float32."""
-        if self.packed is not None and pairs:
-            return self.logits(pairs)
-        lengths = np.array([len(ids) for ids, _ in pairs], np.int64)
-        scores = np.empty(len(pairs), np.float32)
-        for batch in batches(lengths, BATCH_TOKENS[self.device]):
-            scores[batch] = self.logits([pairs[i] for i in batch])
-        return scores
-
-    def pairs(self, query: str, passages: Sequence[str | Tokens]) -> list[Pair]:
-        """The token rows of each pair, cut to the limit."""
-        [asked] = whole_tokens(self.core, [query])
-        room = self.frame.room_beside(len(asked), self.max_tokens)
-        texts = [one for one in passages if isinstance(one, str)]
-        found = iter(first_tokens(self.core, texts, room))
-        read = [next(found) if isinstance(one, str) else one for one in passages]
-        return [self.frame.join(asked, tokens, self.max_tokens) for tokens in read]
-
-    def logits(self, pairs: Sequence[Pair]) -> Scores:
-        """The scores of one batch, as it is: (n,) float32."""
-        logits = self._padded(pairs) if self.packed is None else self.packed.outputs(pairs)[:, 0]
-        if not np.isfinite(logits).all():
-            raise ModelError(
-                f"{self.name} gives scores that are no numbers. Its weights are damaged, or were "
-                "saved in too low a precision; fetch or train it again."
-            )
-        return logits
-
-    def _padded(self, pairs: Sequence[Pair]) -> Scores:
-        import torch
-
-        ids = padded([ids for ids, _ in pairs], self.tokenizer.pad_token_id)
-        lengths = np.array([len(ids) for ids, _ in pairs])
-        inputs = {
-            "input_ids": ids,
-            "attention_mask": (np.arange(ids.shape[1]) < lengths[:, None]).astype(np.int64),
-        }
-        if "token_type_ids" in self.tokenizer.model_input_names:
-            inputs["token_type_ids"] = padded([types for _, types in pairs], 0)
-        with torch.inference_mode():
-            tensors = {
-                name: torch.from_numpy(table).to(self.device) for name, table in inputs.items()
-            }
-            logits: Scores = self.model(**tensors).logits[:, 0].cpu().numpy()
-        return logits
-
-
 def open_cross_encoder(
-    name: str, *, options: CrossEncoderOptions | None = None
+    name: str, *, options: CrossEncoderOptions | None = None, backend: Backend = "torch"
 ) -> CrossEncoderScorer:
     """The cross-encoder behind an alias, a folder or a hub name. Costs seconds.
+
+    With the backend "auto" a model on the processor is exported to ONNX once, and opened from
+    that in a fraction of a second afterwards.
 
     ConfigError where the precision cannot be served here; ModelError, in a sentence, where it
     cannot be had or loaded, has another head than one label, or scores a pair differently among
@@ -191,25 +67,106 @@ def open_cross_encoder(
     folder = locate(spec, revision=options.revision)
     device = pick_device(options.device)
     check_precision(options.precision, device)
+    can_export = device == "cpu" and options.precision == "float32"
+    if backend == "torch" or not can_export or options.trust_remote_code:
+        return _checked(_load(spec, folder, options, device), options.precision)
+    key = served_key([folder, *_bases(folder)], {"max_tokens": options.max_tokens, "name": name})
+    found = find_served(key, _probe_rows)
+    if found is None:
+        scorer = _checked(_load(spec, folder, options, device), options.precision)
+        found = _keep(scorer, key)
+        if found is None:
+            return scorer
+    return _serve(found, spec, folder, options)
+
+
+def _load(
+    spec: ModelSpec, folder: Path, options: CrossEncoderOptions, device: Literal["cpu", "cuda"]
+) -> CrossEncoderScorer:
+    """The scorer by torch."""
     model, tokenizer = load_cross_encoder(
         folder, spec.name, device=device, trust_remote_code=options.trust_remote_code
     )
-    scorer = CrossEncoderScorer(
+    frame = PairFrame.of(tokenizer, spec.name)
+    return CrossEncoderScorer(
         model=model,
-        tokenizer=tokenizer,
-        frame=PairFrame.of(tokenizer, spec.name),
+        tokenizer=Reader.of(tokenizer),
+        pad_id=tokenizer.pad_token_id,
+        has_types="token_type_ids" in tokenizer.model_input_names,
+        frame=frame,
         name=spec.name,
         folder=folder,
         max_tokens=limit_tokens(spec, model, tokenizer, wanted=options.max_tokens),
-        template=template,
+        template=options.template or spec.template,
         window=options.window or spec.window,
         device=device,
         languages=spec.languages or card_languages(folder),
     )
-    if options.precision != "float32":
-        scorer = in_precision(scorer, options.precision)
+
+
+def _checked(scorer: CrossEncoderScorer, precision: Precision) -> CrossEncoderScorer:
+    if precision != "float32":
+        scorer = in_precision(scorer, precision)
     check_independence(scorer)
     return scorer
+
+
+def _keep(scorer: CrossEncoderScorer, key: str) -> Served | None:
+    """Export a scorer, with all that opening it again needs."""
+    facts = {
+        "frame": asdict(scorer.frame),
+        "max_tokens": scorer.max_tokens,
+        "pad_id": scorer.pad_id,
+        "has_types": scorer.has_types,
+    }
+    probes = _probe_rows(scorer.tokenizer, facts)
+    return keep_served(
+        key,
+        scorer.tokenizer,
+        facts,
+        export=lambda out: export_cross_encoder(scorer.model, out, has_types=scorer.has_types),
+        probes=_probe_rows,
+        expected=np.stack([scorer.logits([pair]) for pair in probes]),
+    )
+
+
+def _serve(
+    found: Served, spec: ModelSpec, folder: Path, options: CrossEncoderOptions
+) -> CrossEncoderScorer:
+    """The scorer by an export."""
+    facts = found.facts
+    return CrossEncoderScorer(
+        model=None,
+        packed=found.onnx,
+        tokenizer=found.reader,
+        pad_id=facts["pad_id"],
+        has_types=facts["has_types"],
+        frame=_frame(facts),
+        name=spec.name,
+        folder=folder,
+        max_tokens=facts["max_tokens"],
+        template=options.template or spec.template,
+        window=options.window or spec.window,
+        device="cpu",
+        languages=spec.languages or card_languages(folder),
+    )
+
+
+def _probe_rows(reader: Reader, facts: Mapping[str, Any]) -> list[Pair]:
+    frame = _frame(facts)
+    asked, *read = whole_tokens(reader.backend_tokenizer, [_PROBE_QUERY, *_PROBE_PASSAGES])
+    return [frame.join(asked, passage, facts["max_tokens"]) for passage in read]
+
+
+def _frame(facts: Mapping[str, Any]) -> PairFrame:
+    return PairFrame(**{name: tuple(ids) for name, ids in facts["frame"].items()})
+
+
+def _bases(folder: Path) -> list[Path]:
+    """Where a delta takes the rest of its weights from."""
+    from searchkit.models.delta import is_delta, read_delta
+
+    return [locate(resolve(read_delta(folder).base, "bi-encoder"))] if is_delta(folder) else []
 
 
 def in_precision(scorer: CrossEncoderScorer, precision: Precision) -> CrossEncoderScorer:
@@ -236,4 +193,4 @@ def check_independence(scorer: CrossEncoderScorer) -> None:
 
 
 def _probes(scorer: CrossEncoderScorer) -> list[Pair]:
-    return scorer.pairs(_PROBE_QUERY, [" ".join(_PROBE_WORDS[:n]) for n in range(1, 9)])
+    return scorer.pairs(_PROBE_QUERY, _PROBE_PASSAGES)

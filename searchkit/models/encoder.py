@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from searchkit.errors import ModelError
+from searchkit.errors import ConfigError
 from searchkit.models.card import card_languages
 from searchkit.models.device import Device, pick_device
 from searchkit.models.fingerprint import fingerprint
@@ -20,12 +21,29 @@ from searchkit.models.load import (
     load_model,
     pooling_of,
 )
-from searchkit.models.names import render, resolve
-from searchkit.models.shatter import shattered
-from searchkit.types import Doc, Vectors
+from searchkit.models.names import ModelSpec, resolve
+from searchkit.models.onnx_export import export_encoder
+from searchkit.models.packed import Row
+from searchkit.models.reader import Reader
+from searchkit.models.sentence_encoder import Recipe, SentenceEncoder, unit, with_prompt
+from searchkit.models.served import Served, find_served, keep_served, served_key
 
-# Padded tokens in a batch; of 2,048 to 32,768 the fewest CPU seconds a document with minilm.
-BATCH_TOKENS = {"cpu": 16_384, "cuda": 32_768}
+if TYPE_CHECKING:
+    from searchkit.models.packed_model import PackedModel
+
+Precision: TypeAlias = Literal["float32", "int8"]
+Backend: TypeAlias = Literal[
+    "torch", "auto"
+]  # auto: an ONNX export on the processor, where it fits
+
+# What an export must encode as torch does: short, empty, odd and longer than most limits.
+_PROBES = [
+    "how far away are the galaxies",
+    " Vitamin D3, bone-density  (RCT)\n",
+    "",
+    "naïve Bayes для 星系 \u200b x²",
+    "dust and stars in a cluster " * 120,
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,119 +55,51 @@ class EncoderOptions:
     doc_prompt: str | None = None
     max_tokens: int | None = None
     template: str | None = None
+    precision: Precision = "float32"  # of documents; queries are always read in float32
     trust_remote_code: bool = False
     revision: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON that `from_dict` reads back."""
-        return asdict(self)
+        """JSON that `from_dict` reads back; float32 goes without saying, as it always did."""
+        values = asdict(self)
+        if self.precision == "float32":
+            del values["precision"]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> EncoderOptions:
         return cls(**values)
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What shapes a vector besides the files of the model."""
-
-    template: str
-    query_prompt: str
-    doc_prompt: str
-    max_tokens: int
-    pooling: str
-    backend: str = "torch"
-    precision: str = "float32"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SentenceEncoder:
-    """A sentence-transformers model with everything settled that shapes a vector."""
-
-    model: Any  # sentence_transformers.SentenceTransformer
-    recipe: Recipe
-    name: str
-    dim: int
-    fingerprint: str
-    device: Literal["cpu", "cuda"]
-    languages: tuple[str, ...]  # ISO 639-1, that the model is made for; empty: it does not say
-
-    @property
-    def max_tokens(self) -> int:
-        return self.recipe.max_tokens
-
-    def passage(self, doc: Doc) -> str:
-        return render(self.recipe.template, doc, self.model.tokenizer.sep_token or "")
-
-    def n_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Length of each text as a document, prompt and special tokens included."""
-        return self._lengths(_readable(texts), self.recipe.doc_prompt)
-
-    def shattered(self, texts: Sequence[str]) -> float:
-        """Share of the pieces of words that are unknown or one letter; 0 where there are none."""
-        tokenizer = self.model.tokenizer
-        pieces = (
-            piece
-            for ids in tokenizer(_readable(texts), add_special_tokens=False, verbose=False)[
-                "input_ids"
-            ]
-            for piece in tokenizer.convert_ids_to_tokens(ids)
-        )
-        return shattered(pieces, tokenizer.unk_token)
-
-    def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """One row per text.
-
-        On a CPU each is encoded alone, on one thread: neither batch-mates nor cores touch its bits.
-        """
-        texts, prompt = _readable(texts), self.recipe.query_prompt
-        encode = _with_prompt(self.model.encode_query, prompt)
-        if self.device == "cpu":
-            with _one_thread():
-                return _unit([encode([text]) for text in texts], self)
-        return self._encode_by_length(encode, texts, prompt)
-
-    def encode_docs(self, texts: Sequence[str]) -> Vectors:
-        """One row per text; equal texts share one. Batches hold texts of like length.
-
-        The last bits of a row depend on the whole list, so the caller fixes the lists.
-        """
-        texts, prompt = _readable(texts), self.recipe.doc_prompt
-        return self._encode_by_length(
-            _with_prompt(self.model.encode_document, prompt), texts, prompt
-        )
-
-    def _encode_by_length(self, encode: _Encode, texts: list[str], prompt: str) -> Vectors:
-        unique = list(dict.fromkeys(texts))
-        lengths = np.minimum(self._lengths(unique, prompt), self.max_tokens).astype(np.int64)
-        order = np.argsort(-lengths, kind="stable")
-        batches = _batches(lengths[order], BATCH_TOKENS[self.device])
-        rows = _unit([encode([unique[i] for i in order[batch]]) for batch in batches], self)
-        place = {unique[i]: row for row, i in enumerate(order)}
-        return rows[[place[text] for text in texts]]
-
-    def _lengths(self, texts: list[str], prompt: str) -> list[int]:
-        if not texts:
-            return []
-        ids = self.model.tokenizer(
-            [prompt + text for text in texts],
-            truncation=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,
-        )["input_ids"]
-        return [len(row) for row in ids]
-
-
-def open_encoder(name: str, *, options: EncoderOptions | None = None) -> SentenceEncoder:
+def open_encoder(
+    name: str, *, options: EncoderOptions | None = None, backend: Backend = "torch"
+) -> SentenceEncoder:
     """The encoder behind an alias, a folder or a hub name. Costs seconds: imports and weights.
 
+    With the backend "auto" a model on the processor is exported to ONNX once: afterwards it opens
+    in a fraction of a second and encodes queries by that; torch is loaded when documents come.
     ModelError where it cannot be had, loaded or run.
     """
     options = options or EncoderOptions()
     spec = resolve(name, "bi-encoder")
     folder = locate(spec, revision=options.revision)
-    device = pick_device(options.device)
+    device = _device(options, spec.name)
+    if backend == "torch" or device != "cpu" or options.trust_remote_code:
+        return _load(spec, folder, options, device)
+    settings = {**options.to_dict(), "device": None, "name": name}
+    key = served_key([folder], settings)
+    found = find_served(key, _probe_rows)
+    if found is None:
+        encoder = _load(spec, folder, options, device)
+        found = _keep(encoder, key)
+        return replace(encoder, onnx=found.onnx) if found else encoder
+    return _serve(found, spec, folder, options)
+
+
+def _load(
+    spec: ModelSpec, folder: Path, options: EncoderOptions, device: Literal["cpu", "cuda"]
+) -> SentenceEncoder:
+    """The encoder by torch, tried once."""
     model = load_model(folder, spec, device=device, trust_remote_code=options.trust_remote_code)
     recipe = Recipe(
         template=_given(options.template, spec.template),
@@ -157,10 +107,12 @@ def open_encoder(name: str, *, options: EncoderOptions | None = None) -> Sentenc
         doc_prompt=_given(options.doc_prompt, doc_prompt(model)),
         max_tokens=limit_tokens(model, spec, options.max_tokens),
         pooling=pooling_of(model),
+        precision=options.precision,
     )
-    probe = _with_prompt(model.encode_query, recipe.query_prompt)(["probe"])
+    probe = with_prompt(model.encode_query, recipe.query_prompt)(["probe"])
     encoder = SentenceEncoder(
-        model,
+        lambda: model,
+        Reader.of(model.tokenizer),
         recipe,
         name=spec.name,
         dim=probe.shape[1],
@@ -168,67 +120,78 @@ def open_encoder(name: str, *, options: EncoderOptions | None = None) -> Sentenc
         device=device,
         languages=spec.languages or card_languages(folder),
     )
-    _unit([probe], encoder)  # weights that give no vector are refused before hours of work
-    return encoder
+    unit([probe], encoder)  # weights that give no vector are refused before hours of work
+    return _with_int8(encoder)
 
 
-_Encode = Callable[[list[str]], Vectors]
+def _with_int8(encoder: SentenceEncoder) -> SentenceEncoder:
+    """The encoder with what encodes documents in the precision of its recipe."""
+    if encoder.recipe.precision == "float32":
+        return encoder
+
+    @cache
+    def packed() -> PackedModel:
+        from searchkit.models.int8 import check_near, outputs, pack_int8
+
+        model = encoder.model
+        found = pack_int8(model, max_tokens=encoder.max_tokens)
+        encode = with_prompt(model.encode_document, "")
+        texts = [text for text in _PROBES if text]
+        rows = [encoder.reader.ids(text, encoder.max_tokens) for text in texts]
+        exact = np.concatenate([encode([text]) for text in texts])
+        check_near(encoder.name, outputs(found, rows, n_threads=1), exact)
+        return found
+
+    return replace(encoder, int8=packed)
 
 
-def _with_prompt(encode: Callable[..., Any], prompt: str) -> _Encode:
-    """The verb of sentence-transformers for exactly one batch."""
-
-    def encode_batch(texts: list[str]) -> Vectors:
-        rows: Vectors = encode(texts, prompt=prompt, batch_size=len(texts), show_progress_bar=False)
-        return rows
-
-    return encode_batch
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Torch on one thread inside, on as many as before afterwards.
-
-    A query is too short to gain much from several, and they wait for each other at every layer:
-    while another process holds one of two cores, a query of 22 tokens takes 500 ms, not 17.
-    """
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def _device(options: EncoderOptions, name: str) -> Literal["cpu", "cuda"]:
+    if options.precision not in get_args(Precision):
+        known = ", ".join(get_args(Precision))
+        raise ConfigError(f"there is no precision {options.precision!r}. Choose of {known}.")
+    if options.precision == "float32":
+        return pick_device(options.device)
+    if options.device == "cuda":
+        raise ConfigError(f"{name} in int8 runs on the processor. Drop --device cuda, or int8.")
+    return "cpu"
 
 
-def _batches(lengths: np.ndarray[Any, Any], budget: int) -> Iterator[slice]:
-    """Runs of texts, longest first, that fit the budget when padded; one text always fits."""
-    start = 0
-    while start < len(lengths):
-        stop = start + max(1, budget // int(lengths[start]))
-        yield slice(start, stop)
-        start = stop
+def _keep(encoder: SentenceEncoder, key: str) -> Served | None:
+    """Export an encoder, with all that opening it again needs."""
+    has_types = "token_type_ids" in encoder.model.tokenizer.model_input_names
+    encode = with_prompt(encoder.model.encode_query, encoder.recipe.query_prompt)
+    return keep_served(
+        key,
+        encoder.reader,
+        {"recipe": asdict(encoder.recipe), "dim": encoder.dim},
+        export=lambda out: export_encoder(encoder.model, out, has_types=has_types),
+        probes=_probe_rows,
+        expected=np.concatenate([encode([text]) for text in _PROBES]),
+    )
 
 
-def _unit(batches: Sequence[Vectors], encoder: SentenceEncoder) -> Vectors:
-    """The batches as one array, each row of unit length; ModelError where that cannot be."""
-    if not batches:
-        return np.empty((0, encoder.dim), np.float32)
-    rows = np.concatenate(batches).astype(np.float64)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    if not np.isfinite(lengths).all() or not lengths.all():
-        raise ModelError(
-            f"{encoder.name} gives vectors that are zero or not finite: its weights are damaged. "
-            "Fetch or train it again."
-        )
-    unit: Vectors = (rows / lengths).astype(np.float32)
-    return unit
+def _serve(
+    found: Served, spec: ModelSpec, folder: Path, options: EncoderOptions
+) -> SentenceEncoder:
+    """The encoder by an export; torch loads the model when documents come."""
+    recipe = Recipe(**found.facts["recipe"])
+    served = SentenceEncoder(
+        cache(lambda: _load(spec, folder, options, "cpu").model),
+        found.reader,
+        recipe,
+        name=spec.name,
+        dim=found.facts["dim"],
+        fingerprint=fingerprint(folder, asdict(recipe)),
+        device="cpu",
+        languages=spec.languages or card_languages(folder),
+        onnx=found.onnx,
+    )
+    return _with_int8(served)
 
 
-def _readable(texts: Sequence[str]) -> list[str]:
-    """Lone surrogates, from file names and broken terminals, become `?`: tokenizers refuse them."""
-    return [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+def _probe_rows(reader: Reader, facts: Mapping[str, Any]) -> list[Row]:
+    recipe = Recipe(**facts["recipe"])
+    return [reader.ids(recipe.query_prompt + text, recipe.max_tokens) for text in _PROBES]
 
 
 def _given(wanted: str | None, own: str) -> str:

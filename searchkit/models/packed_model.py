@@ -100,13 +100,17 @@ def pack_encoder(
     precision: Precision,
     shape: Shape,
     step: Step = step,
+    change: Callable[[PackedBert], PackedBert] | None = None,
 ) -> PackedModel:
     """Vectors (n, dim) of a SentenceTransformer: pooled, and through its other modules, in float32.
+
+    change: what is made of its layers, such as `int8.in_int8`.
 
     ModelError where the model is of no family that can be packed, or pools in another way than by
     the mean or the first token.
     """
     body = replace(PackedBert.of(model[0].model, precision), step=step)
+    body = change(body) if change else body
     pooling, *others = list(model)[1:]
     pool = _POOLS.get(getattr(pooling, "pooling_mode", ""))
     if pool is None:

@@ -85,6 +85,7 @@ class Assembly:
                 record,
                 device=self.options.device,
                 trust_remote_code=self.options.trust_remote_code,
+                backend="auto",
             )
         encoder, before = self._encoders[fingerprint], self._dense.get(name)
         found = DenseRetriever(encoder, dense_parts(index, name), like=before)
@@ -117,7 +118,7 @@ def _scorer(name: str, fingerprint: str, options: OpenOptions, index: Index) -> 
     if fingerprint and Path(name).is_absolute() and not Path(name).is_dir():
         raise ModelError(f"{name}, which was promoted into {index.path}, is not there. {cure}")
     wanted = CrossEncoderOptions(device=options.device, trust_remote_code=options.trust_remote_code)
-    scorer = open_cross_encoder(name, options=wanted)
+    scorer = open_cross_encoder(name, options=wanted, backend="auto")
     if fingerprint and scorer.fingerprint != fingerprint:
         raise ModelMismatch(
             f"{name} is not what was promoted into {index.path}: its weights, tokenizer or "

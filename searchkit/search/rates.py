@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from searchkit.index.stamps import home
+from searchkit.home import home
 from searchkit.protocols import PairScorer
 
 _NEWEST = 0.3  # weight of the newest time in the mean; older ones fade

@@ -60,7 +60,8 @@ def explain_absence(
         return WhyNot(doc_id, False, "filter", verdict, unfiltered, *shown)
     findings = list(_retrieval(stages, query, row, allowed, k=k))
     n_retrieved = len(findings)
-    rankings = stages.run([query], stage=stages.default, k=k, allowed=allowed).of_query(0)
+    whole = max(k, stages.pipeline.rerank.depth)  # a reranker with a bound ends at its k
+    rankings = stages.run([query], stage=stages.default, k=whole, allowed=allowed).of_query(0)
     for name in ("fused", "reranked"):
         if name in rankings:
             is_read_on = name == "fused" and stages.scorer is not None

@@ -10,7 +10,7 @@ import numpy as np
 
 from searchkit.errors import CorpusError
 from searchkit.index.index import Index
-from searchkit.models.cross_encoder import CrossEncoderScorer
+from searchkit.models.pair_scorer import CrossEncoderScorer
 from searchkit.types import Ranking, Row, Rows, Scores
 
 ScoreRows: TypeAlias = Callable[[str, Rows], Scores]  # a query's score of each row

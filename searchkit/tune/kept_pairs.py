@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from searchkit.index.stamps import home
+from searchkit.home import home
 from searchkit.protocols import PairScorer
 from searchkit.types import Doc, Scores
 
