@@ -86,8 +86,8 @@ def compared(judged: Judged, ways: dict[str, list[Ranking]], searcher: Any) -> d
     values = {}
     for way, found in ways.items():
         run = as_run(judged, [one.head(K) for one in found], searcher)
-        per_query = measure(run, judged.qrels).per_query["nDCG@10"]
-        values[way] = [per_query[query] for query in judged.ids]
+        told = measure(run, judged.qrels).per_query
+        values[way] = [told[query]["nDCG@10"] for query in judged.ids]
     gain = compare(values["int8"], values["float32"], seed=1)
     means = {way: round(float(np.mean(found)), 4) for way, found in values.items()}
     return {**means, "difference": round(gain.difference, 4), "p": round(gain.p, 3)}
