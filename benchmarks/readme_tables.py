@@ -15,6 +15,7 @@ from pathlib import Path
 
 import measuring_tables as measuring
 import quality_tables as quality
+import serving_tables as serving
 import speed_tables as speed
 import training_tables as training
 from markdown_tables import Line
@@ -31,9 +32,13 @@ TABLES: dict[str, Callable[[Sequence[Line]], str]] = {
     "tune": measuring.tune,
     "significance": measuring.significance,
     "latency": speed.latency,
+    "startup": serving.startup,
+    "budget": serving.budget,
     "rerank_peers": speed.rerank_peers,
     "encode": speed.encode,
+    "int8_quality": serving.int8_quality,
     "ann": speed.ann,
+    "ann_bar": serving.ann_bar,
     "text_laws": speed.text_laws,
     "build_lexical": speed.build_lexical,
     "search_lexical": speed.search_lexical,

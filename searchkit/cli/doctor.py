@@ -18,7 +18,8 @@ from searchkit.errors import ConfigError, FormatError, SearchkitError
 
 _PACKAGES = (
     "numpy pyarrow scipy numba orjson PyStemmer rank-bm25 ftfy stop-words torch transformers "
-    "sentence-transformers datasets ir-measures typer rich prompt_toolkit tqdm matplotlib jinja2"
+    "onnx onnxruntime sentence-transformers datasets ir-measures typer rich prompt_toolkit "
+    "tqdm matplotlib jinja2"
 ).split()
 _FAISS = "faiss-cpu faiss-gpu faiss-gpu-cu11 faiss-gpu-cu12 faiss-gpu-cuvs".split()
 _REINSTALL = "pip install -c constraints.txt -e '.[cpu]'"
@@ -65,6 +66,7 @@ def examine() -> list[Finding]:
         _default_reranker,
         _home,
         _cache,
+        _served,
         _offline,
     )
     return [check() for check in checks]
@@ -211,6 +213,16 @@ def _cache() -> Finding:
     return Finding(
         "embedding cache", True, f"{count(found.n_vectors, 'vector')} in {found.path}, {size}."
     )
+
+
+def _served() -> Finding:
+    """Models that searches open from an export."""
+    from searchkit.evaluate.sizes import count, spell_bytes
+    from searchkit.models.served import kept_exports
+
+    n_exports, n_bytes = kept_exports()
+    size = f", {spell_bytes(n_bytes)} under SEARCHKIT_HOME" if n_exports else ""
+    return Finding("exported models", True, f"{count(n_exports, 'model')}{size}.")
 
 
 def _offline() -> Finding:

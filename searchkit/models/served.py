@@ -118,6 +118,12 @@ def keep_served(
     return find_served(key, probes)
 
 
+def kept_exports() -> tuple[int, int]:
+    """How many exports are kept, and their bytes."""
+    folders = [path.parent for path in (home() / "served").glob("*/facts.json")]
+    return len(folders), sum(f.stat().st_size for folder in folders for f in folder.iterdir())
+
+
 def agree(found: NDArray[np.float32], expected: NDArray[np.float32]) -> bool:
     """Whether outputs are equal to the tolerance."""
     gap = np.abs(found - expected)
