@@ -103,6 +103,30 @@ def test_a_damaged_export_is_made_again(own_exports, cross_encoder, file):
     assert path.stat().st_size > 20
 
 
+def test_one_flipped_bit_of_a_graph_is_seen(own_exports, cross_encoder):
+    expected = open_cross_encoder(str(cross_encoder), backend="auto").score("star", TEXTS)
+    [path] = own_exports.glob("*/model.onnx")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+    again = open_cross_encoder(str(cross_encoder), backend="auto")
+    np.testing.assert_array_equal(again.score("star", TEXTS), expected)
+    assert path.read_bytes() != content
+
+
+def test_the_first_export_and_a_home_that_keeps_none_are_said(home, cross_encoder, monkeypatch):
+    said = []
+    monkeypatch.setattr(served, "listeners", [said.append])
+    (home / "served").unlink()
+    for _ in range(2):
+        open_cross_encoder(str(cross_encoder), backend="auto")
+    assert [sentence.split()[0] for sentence in said] == ["Preparing"]
+    monkeypatch.setenv("SEARCHKIT_HOME", str(home / "file"))
+    (home / "file").write_text("")
+    open_cross_encoder(str(cross_encoder), backend="auto")
+    assert "Set SEARCHKIT_HOME" in said[-1]
+
+
 def test_other_weights_are_never_served_by_an_old_export(own_exports, tmp_path):
     folder = save_cross_encoder(tmp_path / "m", seed=1)
     first = open_cross_encoder(str(folder), backend="auto").score("star", TEXTS)

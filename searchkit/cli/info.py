@@ -192,7 +192,10 @@ def _spell_snapshot(one: dict[str, Any]) -> str:
 
 def _spell_encoder(record: dict[str, Any]) -> str:
     short = record["fingerprint"][:12]
-    return f"{record['name']}, {record['dim']} numbers, {record['max_tokens']} tokens, {short}"
+    precision = record["options"].get("precision")
+    rounded = f", documents in {precision}" if precision else ""
+    read = f"{record['max_tokens']} tokens{rounded}"
+    return f"{record['name']}, {record['dim']} numbers, {read}, {short}"
 
 
 def _spell_truncated(encoder: str, cut: dict[str, int], n_docs: int) -> str:

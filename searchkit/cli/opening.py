@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from searchkit.cli.screen import say
 from searchkit.cli.tuning import Changes
 from searchkit.index.index import Index
 from searchkit.index.snapshots import chosen
+from searchkit.models import served
 from searchkit.search.api import OpenOptions, open_searcher
 from searchkit.search.choose import choose, reranked_by
 from searchkit.search.pipeline import Pipeline
@@ -21,6 +23,8 @@ def searching(
     path: Path, options: OpenOptions, changes: Changes | None = None
 ) -> Iterator[Searcher]:
     """The index, open for searching and closed at the end, its pipeline changed as flags say."""
+    if say not in served.listeners:
+        served.listeners.append(say)
     if changes:
         number = chosen(path, options.generation, options.as_of)
         with Index.open(path, number=number) as index:

@@ -184,6 +184,8 @@ class Session:
 
     def _set_stage(self, stage: str) -> None:
         self.stage = self.searcher.stages.check(stage) if stage else ""
+        if self.budget_ms is not None and not self._reranks:
+            self.err.write(f"the budget waits: {self.stage} does not rerank.")
 
     def _set_where(self, where: str) -> None:
         mask = self.searcher.mask(where)
@@ -194,9 +196,14 @@ class Session:
     def _set_budget(self, text: str) -> None:
         if text and not (text.isascii() and text.isdigit()):
             raise ConfigError(f":budget needs a whole number of milliseconds, not {text!r}.")
-        if text and (self.stage or self.searcher.stages.default) != "reranked":
+        if text and not self._reranks:
             raise ConfigError(":budget has no effect: it is for reranking, and nothing reranks.")
         self.budget_ms = float(text) if text else None
+        self.err.write(f"budget {text} ms." if text else "no budget.")
+
+    @property
+    def _reranks(self) -> bool:
+        return (self.stage or self.searcher.stages.default) == "reranked"
 
     def _set_explain(self, _: str) -> None:
         self.explain = not self.explain
@@ -210,7 +217,7 @@ class Session:
     @property
     def _how(self) -> dict[str, bool | float | None]:
         how = {"explain": self.explain, "merge_versions": self.merge}
-        return {**how, "budget_ms": self.budget_ms}
+        return {**how, "budget_ms": self.budget_ms if self._reranks else None}
 
     def _set(self, pair: str) -> None:
         if pair:

@@ -21,7 +21,7 @@ from searchkit.models.packed_bert import Precision
 from searchkit.models.pair_scorer import CrossEncoderScorer, Pair
 from searchkit.models.pair_tokens import PairFrame, whole_tokens
 from searchkit.models.reader import Reader
-from searchkit.models.served import Served, find_served, keep_served, served_key
+from searchkit.models.served import Served, find_served, keep_served, served_key, tell_first
 from searchkit.models.serving import Window
 from searchkit.types import Doc
 
@@ -73,6 +73,7 @@ def open_cross_encoder(
     key = served_key([folder, *_bases(folder)], {"max_tokens": options.max_tokens, "name": name})
     found = find_served(key, _probe_rows)
     if found is None:
+        tell_first(spec.name)
         scorer = _checked(_load(spec, folder, options, device), options.precision)
         found = _keep(scorer, key)
         if found is None:

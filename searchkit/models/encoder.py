@@ -26,7 +26,7 @@ from searchkit.models.onnx_export import export_encoder
 from searchkit.models.packed import Row
 from searchkit.models.reader import Reader
 from searchkit.models.sentence_encoder import Recipe, SentenceEncoder, unit, with_prompt
-from searchkit.models.served import Served, find_served, keep_served, served_key
+from searchkit.models.served import Served, find_served, keep_served, served_key, tell_first
 
 if TYPE_CHECKING:
     from searchkit.models.packed_model import PackedModel
@@ -90,6 +90,7 @@ def open_encoder(
     key = served_key([folder], settings)
     found = find_served(key, _probe_rows)
     if found is None:
+        tell_first(spec.name)
         encoder = _load(spec, folder, options, device)
         found = _keep(encoder, key)
         return replace(encoder, onnx=found.onnx) if found else encoder

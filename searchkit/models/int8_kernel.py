@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 LARGEST = np.float32(127)
+LEAST = np.float32(1e-30)  # of a row's largest magnitude: below, its scale would be no number
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
@@ -20,8 +21,8 @@ def quantise(values, units, scales):
         top = np.float32(0)
         for i in range(k):
             top = max(top, abs(line[i]))
-        scales[row] = top / LARGEST
-        per = LARGEST / top if top > 0 else np.float32(0)
+        scales[row] = top / LARGEST if top > LEAST else np.float32(0)
+        per = LARGEST / top if top > LEAST else np.float32(0)
         out = units[row]
         for i in range(k):
             out[i] = np.int8(np.rint(line[i] * per))

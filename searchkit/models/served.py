@@ -39,6 +39,10 @@ _ASKED_AGAIN = 2  # probes on every opening
 _MOST = 8  # exports that are kept, those that were used last
 
 
+# Told, in a sentence, what takes seconds and happens once; the command line shows it.
+listeners: list[Callable[[str], None]] = []
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
     """What stands in for a loaded model."""
@@ -69,6 +73,8 @@ def find_served(key: str, probes: Probes) -> Served | None:
         core = (folder / "tokenizer.json").read_text("utf-8")
         expected = np.load(folder / "probes.npy", allow_pickle=False)
         reader = Reader.read(core, facts["sep_token"], facts["unk_token"])
+        if facts["sha256"] != _sha256(folder / "model.onnx"):
+            return None
         onnx = open_onnx(folder / "model.onnx", n_threads=cpu_threads())
         rows = list(probes(reader, facts))[:_ASKED_AGAIN]
         is_same = agree(onnx.outputs(rows), expected[: len(rows)])
@@ -97,12 +103,22 @@ def keep_served(
     try:
         drafts.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=drafts))
-    except OSError:
+    except OSError as error:
+        tell(
+            f"{home()} cannot be written ({error.strerror}), so that every search loads its models "
+            "anew. Set SEARCHKIT_HOME to a folder that you may write."
+        )
         return None
     try:
         export(draft / "model.onnx")
         (draft / "tokenizer.json").write_text(reader.text, "utf-8")
-        named = {**facts, "sep_token": reader.sep_token, "unk_token": reader.unk_token}
+        digest = _sha256(draft / "model.onnx")
+        named = {
+            **facts,
+            "sha256": digest,
+            "sep_token": reader.sep_token,
+            "unk_token": reader.unk_token,
+        }
         (draft / "facts.json").write_text(json.dumps(named), "utf-8")
         np.save(draft / "probes.npy", expected)
         onnx = open_onnx(draft / "model.onnx", n_threads=1)
@@ -116,6 +132,17 @@ def keep_served(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return find_served(key, probes)
+
+
+def tell(sentence: str) -> None:
+    """Hand a sentence to whoever listens."""
+    for listener in listeners:
+        listener(sentence)
+
+
+def tell_first(name: str) -> None:
+    """Say that a model is exported now, which is seldom and slow."""
+    tell(f"Preparing {name} for searches on this machine, once: some seconds.")
 
 
 def kept_exports() -> tuple[int, int]:
@@ -151,6 +178,11 @@ def _let_go(drafts: Path) -> None:
 def _mark(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_size, status.st_mtime_ns
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _version(library: str) -> str:

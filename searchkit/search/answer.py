@@ -28,7 +28,7 @@ class Answer:
         """What became of the budget, in a sentence or two; "" without one."""
         if self.budget_ms is None:
             return ""
-        said = f"{'; '.join(map(self._read_words, self.read))} in {self.budget_ms:,.6g} ms."
+        said = f"{'; '.join(map(self._read_words, self.read))} within {self.budget_ms:,.6g} ms."
         if any(one.end == "budget" for one in self.read.values()):
             said = f"{said} The others keep the order of the stage before."
         if self._first_ms >= self.budget_ms:

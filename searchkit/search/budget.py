@@ -29,10 +29,11 @@ class Budget:
         if budget_ms is None:
             return 0.0
         if not (math.isfinite(budget_ms) and budget_ms >= 0):
-            raise ConfigError(f"a budget must be a number of milliseconds, not {budget_ms}.")
+            raise ConfigError(f"a budget must be 0 milliseconds or more, not {budget_ms:g}.")
         if stage != "reranked":
             raise ConfigError(
-                f"a budget has no effect: it is for reranking, and stage {stage} does not rerank."
+                f"a budget has no effect: it is for reranking, and stage {stage} does not rerank. "
+                "Drop it."
             )
         if stages.is_loaded(stage):
             return 0.0
