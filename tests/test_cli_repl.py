@@ -59,6 +59,17 @@ def test_settings_stay_in_force(index):
     assert "stage  rank" in told
 
 
+def test_a_budget_waits_while_nothing_is_reranked(index):
+    lines = (":budget 60000", "NGC 4258", ":stage bm25", "NGC 4258", ":budget")
+    result = invoke("repl", index, "--reranker", "house-small", stdin="\n".join(lines))
+    told = result.output
+    assert "budget 60000 ms." in told
+    assert "within 60,000 ms." in told
+    assert "the budget waits: bm25 does not rerank." in told
+    assert told.count("1  A geometric distance to NGC 4258 from water masers") == 2
+    assert told.endswith("> :budget\nno budget.\n")
+
+
 def test_a_hit_can_be_opened_and_be_the_next_query(index):
     told = transcript(index, ":k 1", "NGC 4258", ":open 1", ":like 1", ":like astro-003")
     assert "authors: Ilse Marten, Tomás Quiroga, Hana Oda" in told
