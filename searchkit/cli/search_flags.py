@@ -50,7 +50,7 @@ class SearchFlags:
 
         options = OpenOptions(
             reranker=reranker_of(self.reranker),
-            cascade=self.cascade,
+            cascade=reranker_of(self.cascade) if self.cascade else None,
             device=self.device,
             lexical=self.lexical,
             trust_remote_code=self.trust_remote_code,

@@ -39,7 +39,7 @@ class AnnConfig:
                 f"{self.recall:g}. An exact scan is the kind flat."
             )
         if self.memory_bytes < 0:
-            raise ConfigError(f"An ANN takes no {self.memory_bytes:,} bytes. Name 0 or more.")
+            raise ConfigError(f"An ANN cannot take {self.memory_bytes / 1e9:g} GB. Name 0 or more.")
 
     def to_record(self) -> dict[str, Any]:
         """JSON that `from_record` reads back; a default is not in it, as in former versions."""
