@@ -119,7 +119,8 @@ def _read(answer: Answer, stage: str) -> str:
     one = answer.read.get(stage)
     if one is None or not one.is_partial:
         return ""
-    why = "no other can be among these" if one.end == "settled" else "the next would not have been in time"
+    late = "the next would not have been in time"
+    why = "no other can be among these" if one.end == "settled" else late
     return f" ({one.n_read:,} of {one.n_head:,} read, {why})"
 
 
