@@ -7,10 +7,10 @@ import hashlib
 import json
 import math
 import os
-import sys
 from pathlib import Path
 
 from searchkit.home import home
+from searchkit.models.device import cpu_threads
 from searchkit.protocols import PairScorer
 
 _NEWEST = 0.3  # weight of the newest time in the mean; older ones fade
@@ -76,8 +76,7 @@ def _key(scorer: PairScorer) -> str:
     from searchkit.evaluate.machine import machine
 
     facts = machine()
-    torch = sys.modules.get("torch")
-    threads = torch.get_num_threads() if torch else facts["cores"]
+    threads = cpu_threads()
     device = getattr(scorer, "device", "cpu")
     named = [facts["cpu"], facts["cores"], threads, device, scorer.fingerprint]
     return hashlib.sha256(json.dumps(named).encode()).hexdigest()[:24]
