@@ -20,8 +20,8 @@ from searchkit.types import Doc, Vectors
 if TYPE_CHECKING:
     from searchkit.models.packed_model import PackedModel
 
-# Padded tokens in a batch. Abstracts a second of one core with minilm: 14.6 at 2,048 tokens, 14.8 at
-# 4,096, 13.6 at 8,192, 13.4 at 16,384.
+# Padded tokens in a batch. Abstracts a second of one core with minilm: 14.6 at 2,048 tokens, 14.8
+# at 4,096, 13.6 at 8,192, 13.4 at 16,384.
 BATCH_TOKENS = {"cpu": 4_096, "cuda": 32_768}
 
 
