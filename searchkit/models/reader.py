@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from searchkit.errors import ModelError
 from searchkit.models.pair_tokens import whole_tokens
 
 
@@ -22,6 +23,11 @@ class Reader:
 
     @classmethod
     def of(cls, tokenizer: Any) -> Reader:  # noqa: ANN401 - transformers.PreTrainedTokenizerFast
+        """ModelError where transformers has no fast tokenizer of the model."""
+        if not tokenizer.is_fast:
+            raise ModelError(
+                f"{tokenizer.name_or_path} has no tokenizer.json. Save it with its fast tokenizer."
+            )
         return cls(tokenizer.backend_tokenizer, tokenizer.sep_token, tokenizer.unk_token)
 
     @classmethod
