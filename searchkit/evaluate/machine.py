@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from searchkit.models.device import n_cores
+
 PACKAGES = (  # whose versions can change a ranking, a measure or a time
     *("searchkit", "numpy", "scipy", "pyarrow", "numba", "torch", "transformers"),
     *("sentence-transformers", "faiss-cpu", "faiss-gpu-cu12", "ir-measures"),
@@ -20,7 +22,7 @@ def machine() -> dict[str, Any]:
     """Processor, cores that this process may use, memory in bytes, Python and system."""
     return {
         "cpu": _cpu(),
-        "cores": _cores(),
+        "cores": n_cores(),
         "memory_bytes": _memory_bytes(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -82,12 +84,6 @@ def _cpu() -> str:
         if line.startswith("model name")
     ]
     return names[0] if names else platform.processor()
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory_bytes() -> int:

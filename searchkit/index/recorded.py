@@ -11,7 +11,8 @@ from searchkit.errors import ModelMismatch
 from searchkit.index.dense_parts import DenseChoice
 from searchkit.index.vectors import VectorConfig
 from searchkit.models.device import Device
-from searchkit.models.encoder import Backend, EncoderOptions, open_encoder
+from searchkit.models.encoder import EncoderOptions, open_encoder
+from searchkit.models.served import Backend
 from searchkit.protocols import Encoder
 
 

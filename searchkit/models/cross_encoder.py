@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,13 +21,16 @@ from searchkit.models.packed_bert import Precision
 from searchkit.models.pair_scorer import CrossEncoderScorer, Pair
 from searchkit.models.pair_tokens import PairFrame, whole_tokens
 from searchkit.models.reader import Reader
-from searchkit.models.served import Served, find_served, keep_served, served_key, tell_first
+from searchkit.models.served import (
+    Backend,
+    Served,
+    find_served,
+    keep_served,
+    served_key,
+    tell_first,
+)
 from searchkit.models.serving import Window
 from searchkit.types import Doc
-
-Backend: TypeAlias = Literal[
-    "torch", "auto"
-]  # auto: an ONNX export on the processor, where it fits
 
 _TOLERANCE = 1e-5  # of a score of 1; larger scores may differ in proportion
 _PROBE_QUERY = "how far away are the galaxies"

@@ -36,6 +36,11 @@ def cpu_threads() -> int:
     named = os.environ.get("OMP_NUM_THREADS", "")
     if named.isdecimal() and int(named) > 0:
         return int(named)
+    return n_cores()
+
+
+def n_cores() -> int:
+    """Cores that this process may use."""
     has = hasattr(os, "sched_getaffinity")
     return len(os.sched_getaffinity(0)) if has else os.cpu_count() or 1
 

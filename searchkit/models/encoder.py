@@ -26,15 +26,19 @@ from searchkit.models.onnx_export import export_encoder
 from searchkit.models.packed import Row
 from searchkit.models.reader import Reader
 from searchkit.models.sentence_encoder import Recipe, SentenceEncoder, unit, with_prompt
-from searchkit.models.served import Served, find_served, keep_served, served_key, tell_first
+from searchkit.models.served import (
+    Backend,
+    Served,
+    find_served,
+    keep_served,
+    served_key,
+    tell_first,
+)
 
 if TYPE_CHECKING:
     from searchkit.models.packed_model import PackedModel
 
 Precision: TypeAlias = Literal["float32", "int8"]
-Backend: TypeAlias = Literal[
-    "torch", "auto"
-]  # auto: an ONNX export on the processor, where it fits
 
 # What an export must encode as torch does: short, empty, odd and longer than most limits.
 _PROBES = [

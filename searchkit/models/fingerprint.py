@@ -30,7 +30,7 @@ def fingerprint(folder: Path, settings: Mapping[str, object]) -> str:
     """
     digest = hashlib.sha256()
     for path in shaping_files(folder):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{_sha256(path)}\n".encode())
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
     digest.update(json.dumps(dict(settings), sort_keys=True).encode())
     return digest.hexdigest()
 
@@ -65,6 +65,7 @@ def _shapes(path: Path) -> bool:
     return path.suffix in SHAPING and not hidden and not talk
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Hash of a file's content."""
     with path.open("rb") as file:  # file_digest reads in chunks: weights need not fit in memory
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from searchkit.errors import ConfigError, ModelError
-from searchkit.models.packed import Row, fill, shape_of
+from searchkit.models.packed import Row, fill, in_order, shape_of
 from searchkit.models.packed_bert import Attend, Form, Layer, PackedBert
 
 if TYPE_CHECKING:
@@ -77,10 +77,7 @@ def outputs(packed: PackedModel, rows: Sequence[Row], *, n_threads: int) -> NDAr
         return table
 
     with ThreadPoolExecutor(n_threads) as pool:  # its threads begin with torch's own one thread
-        found = np.concatenate(list(pool.map(read, places)))
-    ordered = np.empty_like(found)
-    ordered[np.concatenate(places)] = found
-    return ordered
+        return in_order(list(pool.map(read, places)), places)
 
 
 def check_near(name: str, found: NDArray[np.float32], exact: NDArray[np.float32]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from searchkit.models.packed import Row
+from searchkit.models.packed import Row, in_order
 
 RUN_TOKENS = 320
 
@@ -38,10 +38,7 @@ class OnnxModel:
         found = list(map(self._run, some) if alone else self.pool.map(self._run, some))  # type: ignore[union-attr]
         if not found:
             return np.empty((0, 0), np.float32)
-        table = np.concatenate(found)
-        outputs = np.empty_like(table)
-        outputs[np.concatenate(places)] = table
-        return outputs
+        return in_order(found, places)
 
     def _run(self, rows: Sequence[Row]) -> NDArray[np.float32]:
         feed = {self.inputs[0]: np.array([ids for ids, _ in rows], np.int64)}

@@ -99,5 +99,15 @@ def fill(lengths: Sequence[int], shape: Shape) -> Iterator[NDArray[np.int64]]:
         start = stop
 
 
+def in_order(
+    found: Sequence[NDArray[np.float32]], places: Sequence[NDArray[np.int64]]
+) -> NDArray[np.float32]:
+    """What was found of the rows at each of the places, as one table in the order of the rows."""
+    table = np.concatenate(found)
+    ordered = np.empty_like(table)
+    ordered[np.concatenate(places)] = table
+    return ordered
+
+
 def _joined(rows: Any, n: int) -> NDArray[np.int64]:  # noqa: ANN401 - an iterable of sequences
     return np.fromiter(chain.from_iterable(rows), np.int64, n)

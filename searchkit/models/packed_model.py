@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from searchkit.errors import ModelError
-from searchkit.models.packed import Frame, Row, Shape, fill, frame
+from searchkit.models.packed import Frame, Row, Shape, fill, frame, in_order
 from searchkit.models.packed_bert import (
     PackedBert,
     Precision,
@@ -59,10 +59,7 @@ class PackedModel:
         def wait() -> NDArray[np.float32]:
             if not found:
                 return np.empty((0, 0), np.float32)
-            table: NDArray[np.float32] = torch.cat(found).cpu().numpy()
-            outputs = np.empty_like(table)
-            outputs[np.concatenate(places)] = table
-            return outputs
+            return in_order([torch.cat(found).cpu().numpy()], places)
 
         return wait
 

@@ -20,17 +20,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from searchkit.home import home
 from searchkit.models.device import cpu_threads
-from searchkit.models.fingerprint import shaping_files
+from searchkit.models.fingerprint import file_sha256, shaping_files
 from searchkit.models.onnx_model import OnnxModel, open_onnx
 from searchkit.models.packed import Row
 from searchkit.models.reader import Reader
+
+# Who runs a model: torch, or (auto) its export where it runs on the processor and has one.
+Backend: TypeAlias = Literal["torch", "auto"]
 
 FORMAT = 1
 TOLERANCE = 1e-5  # of an output of 1; larger ones in proportion
@@ -73,7 +76,7 @@ def find_served(key: str, probes: Probes) -> Served | None:
         core = (folder / "tokenizer.json").read_text("utf-8")
         expected = np.load(folder / "probes.npy", allow_pickle=False)
         reader = Reader.read(core, facts["sep_token"], facts["unk_token"])
-        if facts["sha256"] != _sha256(folder / "model.onnx"):
+        if facts["sha256"] != file_sha256(folder / "model.onnx"):
             return None
         onnx = open_onnx(folder / "model.onnx", n_threads=cpu_threads())
         rows = list(probes(reader, facts))[:_ASKED_AGAIN]
@@ -112,7 +115,7 @@ def keep_served(
     try:
         export(draft / "model.onnx")
         (draft / "tokenizer.json").write_text(reader.text, "utf-8")
-        digest = _sha256(draft / "model.onnx")
+        digest = file_sha256(draft / "model.onnx")
         named = {
             **facts,
             "sha256": digest,
@@ -178,11 +181,6 @@ def _let_go(drafts: Path) -> None:
 def _mark(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_size, status.st_mtime_ns
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _version(library: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from searchkit.index.index import Index
 from searchkit.index.postings import Postings
 from searchkit.index.terms import prefixes_of
 from searchkit.index.tombstones import Tombstones
+from searchkit.models.device import n_cores
 from searchkit.retrieve.bm25_formula import BM25Params, Collection, curve, idf, okapi_floor
 from searchkit.retrieve.bm25_queries import QueryTerms, WeightedTerms
 from searchkit.types import Mask, Match, Ranking, Rows, Scores
@@ -98,13 +98,13 @@ class BM25Retriever:
         if not self._runs_kernel(len(queries)):
             return [self._by_numpy(query, k, allowed) for query in self.weigh(queries)]
         _ = self._tables  # which all threads share
-        size = max(_TOGETHER, -(-len(queries) // (4 * _threads())))
+        size = max(_TOGETHER, -(-len(queries) // (4 * n_cores())))
         slices = [queries[at : at + size] for at in range(0, len(queries), size)]
         if len(slices) < 2:
             return [
                 ranking for few in slices for ranking in self._answer(self.weigh(few), k, allowed)
             ]
-        with ThreadPoolExecutor(_threads()) as pool:  # the next queries are analysed meanwhile
+        with ThreadPoolExecutor(n_cores()) as pool:  # the next queries are analysed meanwhile
             done = [pool.submit(self._answer, self.weigh(few), k, allowed) for few in slices]
             return [ranking for few in done for ranking in few.result()]
 
@@ -265,7 +265,3 @@ class BM25Retriever:
         from searchkit.retrieve.bm25_tables import TermTables
 
         return TermTables(self.parts)
-
-
-def _threads() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
