@@ -136,12 +136,13 @@ def open(  # noqa: A001 - searchkit.open reads as it should
     snapshot; as_of: the last generation written by this date, such as 2026-01-31; both instead of
     the live one.
     """
-    from searchkit.search import api
+    from searchkit.search import opening
+    from searchkit.search.assembly import OpenOptions
 
-    options = api.OpenOptions(
+    options = OpenOptions(
         reranker=reranker, cascade=cascade, device=device, generation=generation, as_of=as_of
     )
-    return api.open_searcher(path, options=options)
+    return opening.open_searcher(path, options=options)
 
 
 def cite(docs: Iterable[Doc], form: str = "bibtex") -> str:

@@ -3,7 +3,7 @@
 from typer.testing import CliRunner
 
 from searchkit import sample
-from searchkit.cli.main import app
+from searchkit.cli.verbs import app
 
 
 def invoke(*arguments, stdin=None):

@@ -7,11 +7,19 @@ import pytest
 from cli_sample import build_sample, invoke
 
 from searchkit import sample
-from searchkit.cli.main import VERBS, main
+from searchkit.cli.main import main
+from searchkit.cli.verbs import VERBS
 from searchkit.encode import GRID
 
 SAMPLE = [sample.corpus_path()]
 HEAVY = "torch transformers sentence_transformers faiss numba pyarrow datasets rich prompt_toolkit"
+UNUSED = """
+torch transformers sentence_transformers faiss numba pandas datasets onnxruntime prompt_toolkit tqdm
+pyarrow.parquet pyarrow.fs asyncio sqlite3
+searchkit.cli.doctor searchkit.cli.index searchkit.cli.repl searchkit.cli.train
+searchkit.corpus.read searchkit.encode searchkit.index.build searchkit.index.vectors
+searchkit.models.encoder searchkit.models.served searchkit.search.api
+"""
 
 
 def run(*arguments, **options):
@@ -21,13 +29,27 @@ def run(*arguments, **options):
 
 def test_help_imports_nothing_heavy():
     code = (
-        "import sys; from searchkit.cli.main import app\n"
+        "import sys; from searchkit.cli.verbs import app\n"
         "try: app(['--help'])\n"
         "except SystemExit: pass\n"
         f"print(sorted(set({HEAVY.split()!r}) & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_a_search_by_words_imports_neither_models_nor_what_builds(tmp_path):
+    index = build_sample(tmp_path / "x")
+    code = (
+        "import sys; from searchkit.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        f"print(sorted(set({UNUSED.split()!r}) & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code, "search", str(index), "dark matter", "--stage", "bm25"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(" 1  ")
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize("verb", VERBS)

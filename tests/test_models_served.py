@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import WORDS, save_cross_encoder, save_encoder
 
-from searchkit.models import served
+from searchkit.models import served, telling
 from searchkit.models.cross_encoder import CrossEncoderOptions, open_cross_encoder
 from searchkit.models.encoder import EncoderOptions, open_encoder
 from searchkit.models.onnx_model import RUN_TOKENS, _runs
@@ -116,7 +116,7 @@ def test_one_flipped_bit_of_a_graph_is_seen(own_exports, cross_encoder):
 
 def test_the_first_export_and_a_home_that_keeps_none_are_said(home, cross_encoder, monkeypatch):
     said = []
-    monkeypatch.setattr(served, "listeners", [said.append])
+    monkeypatch.setattr(telling, "listeners", [said.append])
     (home / "served").unlink()
     for _ in range(2):
         open_cross_encoder(str(cross_encoder), backend="auto")

@@ -48,7 +48,7 @@ def demo(
     from searchkit.cli.opening import reranker_of, searching
     from searchkit.cli.screen import Screen
     from searchkit.index import generation as generations
-    from searchkit.search.api import OpenOptions
+    from searchkit.search.assembly import OpenOptions
 
     if not generations.exists(out):
         _build(out)

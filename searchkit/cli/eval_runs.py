@@ -167,7 +167,7 @@ def _ranked(
         read = read_run(Path(run))
         progress(len(read), len(read))
         return read, count_ties(read), []
-    from searchkit.search.api import open_searcher
+    from searchkit.search.opening import open_searcher
     from searchkit.search.protocol.record import rank_all
 
     searcher, k = open_searcher(index[0]), asked.depth()

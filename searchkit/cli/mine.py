@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from searchkit.models.pair_scorer import CrossEncoderScorer
-    from searchkit.search.api import OpenOptions
+    from searchkit.search.assembly import OpenOptions
     from searchkit.search.searcher import Searcher
     from searchkit.train.mining import MineCounts, MineOptions
     from searchkit.types import Ranking
@@ -62,7 +62,7 @@ def mine(  # noqa: PLR0913 - the flags of a command are its parameters
       searchkit mine indexes/papers --queries train.jsonl --qrels train.tsv --out triplets.jsonl
     """
     from searchkit.cli.opening import searching
-    from searchkit.search.api import OpenOptions
+    from searchkit.search.assembly import OpenOptions
     from searchkit.train.mining import MineOptions
     from searchkit.train.triplet_file import check_place
 

@@ -11,9 +11,10 @@ from searchkit.cli.screen import say
 from searchkit.cli.tuning import Changes
 from searchkit.index.index import Index
 from searchkit.index.snapshots import chosen
-from searchkit.models import served
-from searchkit.search.api import OpenOptions, open_searcher
+from searchkit.models.telling import listeners
+from searchkit.search.assembly import OpenOptions
 from searchkit.search.choose import choose, reranked_by
+from searchkit.search.opening import open_searcher
 from searchkit.search.pipeline import Pipeline
 from searchkit.search.searcher import Searcher
 
@@ -23,8 +24,8 @@ def searching(
     path: Path, options: OpenOptions, changes: Changes | None = None
 ) -> Iterator[Searcher]:
     """The index, open for searching and closed at the end, its pipeline changed as flags say."""
-    if say not in served.listeners:
-        served.listeners.append(say)
+    if say not in listeners:
+        listeners.append(say)
     if changes:
         number = chosen(path, options.generation, options.as_of)
         with Index.open(path, number=number) as index:

@@ -17,7 +17,7 @@ from searchkit.errors import SearchkitError
 
 if TYPE_CHECKING:
     from searchkit.cli.repl_session import Session
-    from searchkit.search.api import OpenOptions
+    from searchkit.search.assembly import OpenOptions
 
 
 def repl(
@@ -41,7 +41,7 @@ def repl(
       searchkit repl indexes/papers
     """
     from searchkit.cli.opening import reranker_of
-    from searchkit.search.api import OpenOptions
+    from searchkit.search.assembly import OpenOptions
 
     options = OpenOptions(
         reranker=reranker_of(reranker),
@@ -65,7 +65,7 @@ def _session(path: Path, options: OpenOptions, written: Given) -> Session:
     from searchkit.cli.opening import retuned
     from searchkit.cli.repl_session import Session
     from searchkit.cli.screen import Screen
-    from searchkit.search.api import open_searcher
+    from searchkit.search.opening import open_searcher
 
     searcher = open_searcher(path, options=options)
     try:

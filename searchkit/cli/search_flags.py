@@ -46,7 +46,7 @@ class SearchFlags:
         """The index, open as the flags say; ConfigError for a flag that can change nothing."""
         from searchkit.cli.opening import reranker_of, searching
         from searchkit.cli.tuning import Changes
-        from searchkit.search.api import OpenOptions
+        from searchkit.search.assembly import OpenOptions
 
         options = OpenOptions(
             reranker=reranker_of(self.reranker),

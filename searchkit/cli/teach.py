@@ -25,7 +25,7 @@ from searchkit.errors import ConfigError, StorageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from searchkit.search.api import OpenOptions
+    from searchkit.search.assembly import OpenOptions
     from searchkit.search.searcher import Searcher
     from searchkit.train.examples import Examples
     from searchkit.train.teach import Loss
@@ -64,7 +64,7 @@ def teach(  # noqa: PLR0913 - the flags of a command are its parameters
     Example:
       searchkit teach triplets.jsonl --teacher minilm-ce --out taught.jsonl
     """
-    from searchkit.search.api import OpenOptions
+    from searchkit.search.assembly import OpenOptions
     from searchkit.train.triplet_file import check_place
 
     check_place(out)

@@ -41,7 +41,7 @@ def why_not(  # noqa: PLR0913 - the flags of a command are its parameters
     from searchkit.cli.lines import as_json as spell
     from searchkit.cli.opening import reranker_of, searching
     from searchkit.cli.screen import Screen
-    from searchkit.search.api import OpenOptions
+    from searchkit.search.assembly import OpenOptions
 
     options = OpenOptions(reranker=reranker_of(reranker), device=device)
     with searching(index, options) as searcher:

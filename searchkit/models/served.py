@@ -31,6 +31,7 @@ from searchkit.models.fingerprint import file_sha256, shaping_files
 from searchkit.models.onnx_model import OnnxModel, open_onnx
 from searchkit.models.packed import Row
 from searchkit.models.reader import Reader
+from searchkit.models.telling import tell
 
 # Who runs a model: torch, or (auto) its export where it runs on the processor and has one.
 Backend: TypeAlias = Literal["torch", "auto"]
@@ -40,10 +41,6 @@ TOLERANCE = 1e-5  # of an output of 1; larger ones in proportion
 _LIBRARIES = ("onnxruntime", "torch", "transformers", "sentence-transformers", "tokenizers")
 _ASKED_AGAIN = 2  # probes on every opening
 _MOST = 8  # exports that are kept, those that were used last
-
-
-# Told, in a sentence, what takes seconds and happens once; the command line shows it.
-listeners: list[Callable[[str], None]] = []
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,12 +132,6 @@ def keep_served(
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return find_served(key, probes)
-
-
-def tell(sentence: str) -> None:
-    """Hand a sentence to whoever listens."""
-    for listener in listeners:
-        listener(sentence)
 
 
 def tell_first(name: str) -> None:

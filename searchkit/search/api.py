@@ -1,4 +1,4 @@
-"""What `searchkit.build` and `searchkit.open` do: names -> parts -> one Searcher."""
+"""What `searchkit.build` does: names -> encoders -> an index."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from searchkit.index.build import BuildConfig, Watch, build_index
 from searchkit.index.collect import PLAIN, CommitOptions
 from searchkit.index.dense_parts import DenseChoice
 from searchkit.index.generation import Generation
-from searchkit.index.index import Index
-from searchkit.index.snapshots import chosen
 from searchkit.index.vectors import VectorConfig
 from searchkit.models.encoder import EncoderOptions, open_encoder
-from searchkit.search.assembly import Assembly, Lexical, OpenOptions
-from searchkit.search.searcher import Searcher
+from searchkit.search.assembly import Lexical, OpenOptions
+from searchkit.search.opening import open_searcher
 
 __all__ = ["IndexOptions", "Lexical", "OpenOptions", "build", "open_searcher"]
 
@@ -66,18 +64,6 @@ def build(
         ledger=lambda: _counts(ledger, options.read),
         watch=watch,
     )
-
-
-def open_searcher(path: str | Path, *, options: OpenOptions | None = None) -> Searcher:
-    """Open an index for searching. Models load when a stage first needs them."""
-    options = options or OpenOptions()
-    number = chosen(Path(path), options.generation, options.as_of)
-    assembly, index = Assembly(options), Index.open(Path(path), number=number)
-    try:
-        return Searcher(index, assembly.stages(index), renew=assembly.stages)
-    except BaseException:
-        index.close()
-        raise
 
 
 def _counts(ledger: ReadLedger, read: ReadOptions) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from searchkit.errors import ModelError, ModelMismatch
 from searchkit.index.index import Index
-from searchkit.index.recorded import open_recorded
 from searchkit.models.device import Device
 from searchkit.protocols import Encoder, PairScorer, Retriever
 from searchkit.retrieve.bm25 import BM25Retriever, Engine, LexicalPart, lexical_parts
@@ -76,6 +75,7 @@ class Assembly:
         return _lexical(index, self._postings, pipeline, self.options)
 
     def _retriever(self, index: Index, record: dict[str, Any]) -> Retriever:
+        from searchkit.index.recorded import open_recorded
         from searchkit.retrieve.dense import DenseRetriever, dense_parts
 
         name, fingerprint = record["name"], record["fingerprint"]

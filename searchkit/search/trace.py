@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from searchkit.index.index import Index
-from searchkit.index.vectors import open_vectors
 from searchkit.search.reading import Read
 from searchkit.search.stages import Stages
 from searchkit.types import Doc, Hit, Match, Place, Ranking, Row, Trace
@@ -69,6 +68,8 @@ class Ledger:
         return {name: n for name, n in cut.items() if n}
 
     def _beyond(self, encoder: str, row: Row) -> int:
+        from searchkit.index.vectors import open_vectors
+
         for segment, part in self._index.part("vectors", encoder=encoder) or []:
             if segment.base <= row < segment.base + segment.segment.n_docs:
                 return int(open_vectors(self._index.folder(part)).beyond[row - segment.base])
