@@ -22,6 +22,20 @@ searchkit.models.encoder searchkit.models.served searchkit.search.api
 """
 
 
+INTERRUPTED = """
+import os, signal, sys
+left = [sys.argv.pop(1)]
+def interrupt(event, args):
+    if event == "import" and args[0] in left:
+        left.clear()
+        os.kill(os.getpid(), signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.addaudithook(interrupt)
+from searchkit.cli.main import main
+sys.exit(main())
+"""
+
+
 def run(*arguments, **options):
     command = [sys.executable, "-m", "searchkit", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
@@ -117,6 +131,13 @@ def test_a_file_that_may_not_grow_is_named(tmp_path):
         assert said.startswith(f"searchkit: {named}")
         assert "larger than allowed" in said or "File too large" in said
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize("imported", ["searchkit.cli.verbs", "typer", "searchkit.cli.options"])
+def test_ctrl_c_while_modules_are_imported_is_one_line(tmp_path, imported):
+    command = [sys.executable, "-c", INTERRUPTED, imported, "info", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "searchkit: interrupted.\n")
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
