@@ -165,6 +165,55 @@ def test_pruning_changes_no_bit(large):
         assert fast.retrieve(asked, k, mask) == slow.retrieve(asked, k, mask)
 
 
+def in_the_sample(row):
+    """Whether the kernel asks a row first, of 20,000: 1,024 of every 16,384."""
+    return row % 16_384 < 1_024
+
+
+@pytest.mark.parametrize("best", [in_the_sample, lambda row: not in_the_sample(row)])
+@pytest.mark.parametrize("k", [3, 30, 300])
+def test_an_order_that_misleads_the_first_guess_changes_no_bit(best, k, tmp_path):
+    """All good documents where the kernel looks first, so that it bets too high, or none there."""
+    draw = np.random.default_rng(6)
+    docs = [
+        ([], ["rare"] * (1 + row % 3) * (best(row) and row % 7 == 0) + ["common"] * (row % 2) + pad)
+        for row, pad in enumerate([["w"] * n for n in draw.integers(1, 40, 20_000)])
+    ]
+    slow, fast = (
+        retriever(docs, tmp_path / engine, cut=9_000, engine=engine)
+        for engine in ("numpy", "kernel")
+    )
+    asked = ["rare", "common rare", "w common", "rare w common"]
+    assert fast.retrieve(asked, k) == slow.retrieve(asked, k)
+    mask = draw.random(len(docs)) < 0.3
+    assert fast.retrieve(asked, k, mask) == slow.retrieve(asked, k, mask)
+
+
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (2.0, 1.0)])
+@pytest.mark.parametrize("longest", [60, 9_000])
+def test_common_terms_of_any_count_are_looked_up_exactly(weights, longest, tmp_path):
+    """Counts around those that a grid tells apart, in documents whose lengths have codes or not."""
+    draw = np.random.default_rng(8)
+    docs = [
+        (
+            ["a"] * int(draw.integers(0, 3)),
+            ["a"] * int(draw.choice([0, 1, 13, 14, 15, 16, 300]))
+            + ["b"] * int(draw.choice([0, 0, 1, 15, 16]))
+            + [f"t{int(draw.zipf(1.5)) % 900}"] * int(draw.integers(0, 3))
+            + ["w"] * int(draw.integers(1, longest)),
+        )
+        for _ in range(3_000)
+    ]
+    fields = {"title_weight": weights[0], "text_weight": weights[1]}
+    slow, fast = (
+        retriever(docs, tmp_path / engine, engine=engine, **fields)
+        for engine in ("numpy", "kernel")
+    )
+    asked = [f"t{n} a b w" for n in (1, 2, 3, 50, 400)] + ["a", "a b", "w b a", "t3 t5 t7 t9 a w b"]
+    for k in (1, 10, 100):
+        assert fast.retrieve(asked, k) == slow.retrieve(asked, k)
+
+
 # what bm25s gives to a query term that the document does not hold; the papers give it nothing
 ABSENT = {
     "lucene": lambda n, df: 0.0,

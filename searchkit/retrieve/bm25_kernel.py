@@ -1,10 +1,10 @@
-"""Many queries over the postings of one segment -> the k best rows of each, exactly.
+"""One query over the postings of one segment -> the k best rows, exactly.
 
-Rows are taken in windows that stay in the cache. Once k documents are known, terms whose bounds
-together cannot reach the k-th score are no longer walked, only looked up for the documents that
-the other terms leave (MaxScore: Turtle and Flood, IPM 1995). What might get in is scored again in
-the query's order where rounding could tell, so that the sums are those of the numpy twin, bit for
-bit. Compiled with explicit signatures, cached, without the GIL.
+Rows are taken in windows that stay in the cache. Terms in many documents are no longer walked
+once their bounds together cannot reach the k-th score: they are only looked up, in grids of their
+counts, for the documents that the other terms leave (MaxScore: Turtle and Flood, IPM 1995). What
+might get in is scored again in the query's order where rounding could tell, so that the sums are
+those of the numpy twin, bit for bit. Compiled with explicit signatures, cached, without the GIL.
 """
 
 from __future__ import annotations
@@ -12,25 +12,12 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from searchkit.retrieve.bm25_posting_kernel import (
-    COUNTS,
-    F4,
-    F8,
-    I8,
-    MOST_KNOWN,
-    PART,
-    ROWS,
-    TUPLE,
-    gain,
-    gallop,
-    place_of,
-)
+from searchkit.retrieve.bm25_posting_kernel import F4, F8, GRIDS, I8, PART, TUPLE, gain, gallop
+from searchkit.retrieve.bm25_window_kernel import PAIR, above, add, look
 
 WINDOW = 16384
-BLOCK = 32  # sums compared together
 BUFFERED = 256  # candidates held beside the k best before the worst are dropped
 EPSILON = 2.3e-16  # float64's rounding, relative, of one addition
-LOOK_COST = 150  # a document looked up, by postings walked; what it lets through included
 SLACK = 1.0 - 1e-9  # bounds are sums in another order than the scores
 
 
@@ -51,73 +38,6 @@ def shrink(scores, rows, found, k):
     return n
 
 
-@nb.njit(I8(I8, I8, I8, F8, ROWS, COUNTS, nb.uint16[::1], F8[::1], F8[::1]),
-         cache=True, nogil=True)  # fmt: skip
-def _add_known(first, last, start, weight, rows, counts, codes, shares, sums):
-    """Add postings without a division; how many had a count that is not in the table."""
-    # unsigned places: numba then leaves out its check for places counted from the end
-    wide, origin = 0, np.uint32(start)
-    for at in range(np.uint64(first), np.uint64(last)):
-        row, count = rows[at], counts[at]
-        if count <= MOST_KNOWN:
-            sums[row - origin] += weight * shares[place_of(count, codes[row])]
-        else:
-            wide += 1
-    return wide
-
-
-@nb.njit(nb.void(I8, I8, I8, F8, *PART, F8[::1]), cache=True, nogil=True)
-def _add_computed(first, last, start, weight, rows, counts, title_counts, overflow, q, curve,
-                  fields, codes, shares, sums):  # fmt: skip
-    """Add the postings whose share is in no table."""
-    for at in range(first, last):
-        if not len(codes) or counts[at] > MOST_KNOWN:
-            row = np.int64(rows[at])
-            given = gain(at, row, weight, counts, title_counts, overflow, q, curve, fields)
-            sums[row - start] += given
-
-
-@nb.njit(I8(I8, I8, I8, I8, F8, TUPLE, F8[::1]), cache=True, nogil=True)
-def _add(at, last, start, stop, weight, part, sums):
-    """Walk one term through the window [start, stop); where it stands then."""
-    rows, codes = part[0], part[7]
-    at = gallop(rows, at, last, np.uint32(start))  # it may have been looked up so far
-    end = last if last == at or rows[last - 1] < stop else gallop(rows, at, last, np.uint32(stop))
-    if not len(codes) or _add_known(at, end, start, weight, rows, part[1], codes, part[8], sums):
-        _add_computed(at, end, start, weight, *part, sums)
-    return end
-
-
-@nb.njit(
-    I8(nb.uint16[::1], I8, nb.types.UniTuple(I8, 3), F8, F8, TUPLE, F8[::1]), cache=True, nogil=True
-)
-def _look(places, n_places, where, weight, least, part, sums):
-    """Add one term to the documents at `places` alone; how many reach `least` then.
-
-    where: where the term stands, one past its last posting, the window's first row.
-    """
-    at, last, start = where
-    rows, n = part[0], 0
-    for place in places[:n_places]:
-        row = start + np.int64(place)
-        at = gallop(rows, at, last, np.uint32(row))
-        if at < last and rows[at] == row:
-            sums[place] += gain(at, row, weight, *part[1:7])
-        places[n] = place
-        n += np.int64(sums[place] >= least)
-    return n
-
-
-@nb.njit("i8(f8[::1], u2[::1], i8, f8)", cache=True, nogil=True)
-def _keep(sums, places, n_places, least):
-    """Leave only the places whose sum is `least` or more; how many."""
-    n = 0
-    for place in places[:n_places]:
-        places[n] = place
-        n += np.int64(sums[place] >= least)
-    return n
-
-
 @nb.njit(F8(I8, I8[::1], I8[::1], I8[::1], F8[::1], TUPLE), cache=True, nogil=True)
 def _exact(row, firsts, at, lasts, weights, part):
     """The score of one document, summed in the query's order."""
@@ -133,73 +53,85 @@ def _exact(row, firsts, at, lasts, weights, part):
     return total
 
 
-@nb.njit("i8(f8[::1], i8, f8, u2[::1])", cache=True, nogil=True)
-def _above(sums, size, least, places):
-    """Write the places in [0, size) whose sum is above `least`; how many. Most blocks hold none."""
-    n = 0
-    for start in range(np.uint64(0), np.uint64(size), np.uint64(BLOCK)):
-        stop, held = min(start + np.uint64(BLOCK), np.uint64(size)), 0
-        for at in range(start, stop):  # no way out of this loop, so it is vectorised
-            held += np.int64(sums[at] > least)
-        if held:
-            for at in range(start, stop):
-                places[n] = at
-                n += np.int64(sums[at] > least)
-    return n
+@nb.njit(nb.types.Tuple((I8, nb.boolean))(
+    I8[::1], I8[::1], I8[::1], F8[::1], I8[::1], F8[::1], I8, F8, TUPLE, GRIDS, nb.uint16[::1], I8,
+    F8[::1], nb.uint16[::1]), cache=True, nogil=True)  # fmt: skip
+def _look_up(order, firsts, lasts, weights, slots, reach, start, least, part, grids, held, n_held,
+             sums, places):  # fmt: skip
+    """Add the terms of `order`, of which those that give least come first, to the places held.
+
+    Which of them can still reach `least` is written to `places`; how many, and whether a posting
+    gave its bound for its gain.
+    """
+    wide = False
+    for i in range(len(order) - 1, -1, -1):  # the dearest first
+        t = order[i]
+        where, left = (firsts[t], lasts[t], start), least - reach[i]
+        n_held, bounded = look(
+            held, n_held, where, weights[t], left, part, grids[slots[t]], sums, places
+        )
+        held, wide = places, wide or bounded
+    return n_held, wide
 
 
-_QUERY = (I8[::1], I8[::1], F8[::1], F8[::1])
+_QUERY = (I8[::1], I8[::1], F8[::1], F8[::1], I8[::1])
 _WALK = I8(
     *_QUERY,
     *PART,
-    *(nb.boolean[::1], I8, I8, F4[::1], I8[::1], F4[::1], I8[::1], I8, F8[::1]),
+    GRIDS,
+    *(nb.boolean[::1], I8, PAIR, I8, F4[::1], F4[::1], I8[::1], I8, F8[::1]),
 )
 
 
 # firsts, lasts: (n_terms,) first posting of each query term, in query order, and one past its last
 # weights: (n_terms,) > 0; bounds: (n_terms,) no posting of the term gives more
+# slots: (n_terms,) where the counts of the term stand in `grids`, (n_slots, bytes), or -1
 # allowed: (n_docs,) or empty; base: global row of the segment's first
+# grain: of how many global rows the first how many are looked at
 # bars: (1,) in and out: what the k-th score is above, whatever is found
-# most: (1,) in and out: how many terms may be looked up instead of walked, by what it cost so far
 # best, best_rows: (k + BUFFERED,) in and out: scores and global rows, those before by row
 # found: how many they hold, fewer than k + BUFFERED; the result is how many they hold then
 # sums: (WINDOW,) zeros, and zeros again on return
 @nb.njit(_WALK, cache=True, nogil=True)
-def walk(firsts, lasts, weights, bounds, rows, counts, title_counts, overflow, q, curve,
-         fields, codes, shares, allowed, base, k, bars, most, best, best_rows, found,
+def walk(firsts, lasts, weights, bounds, slots, rows, counts, title_counts, overflow, q, curve,
+         fields, codes, shares, grids, allowed, base, grain, k, bars, best, best_rows, found,
          sums):  # fmt: skip
     part = (rows, counts, title_counts, overflow, q, curve, fields, codes, shares)
-    order, at = np.argsort(bounds), firsts.copy()  # cheap terms come first
-    reach = np.zeros(len(firsts) + 1)  # what the i cheapest terms can give together
+    n_grids = np.int64((slots >= 0).sum())
+    # those of a grid come first, and of them those that give least
+    order, at = np.argsort(bounds + (slots < 0) * bounds.sum()), firsts.copy()
+    reach = np.zeros(len(firsts) + 1)  # what the i first terms can give together
     reach[1:] = np.cumsum(bounds[order])
-    spread = (lasts - firsts) * (WINDOW / max(len(q), 1))  # postings a window
-    places = np.empty(min(WINDOW, len(q)), np.uint16)
-    most_cheap, slip, bar = min(most[0], len(firsts)), (len(firsts) + 1) * EPSILON, bars[0]
-    for start in range(0, len(q), WINDOW):
-        size, least, cheap = min(WINDOW, len(q) - start), bar * SLACK, 0
+    places, met = np.empty(WINDOW + 1, np.uint16), np.empty(WINDOW + 1, np.uint16)
+    slip, bar = (len(firsts) + 1) * EPSILON, bars[0]
+    stride, size = grain
+    for start in range(-base % stride if size < stride else 0, len(q), stride):
+        stop, least, n_met, cheap, wide = min(start + size, len(q)), bar * SLACK, 0, 0, False
         if reach[len(firsts)] < least:
             break  # no document can get in any more
-        while cheap < most_cheap and reach[cheap + 1] < least:
+        while cheap < n_grids and reach[cheap + 1] < least:
             cheap += 1
         for i in range(cheap, len(firsts)):
             t = order[i] if cheap else i  # all of them: in the query's order, so exactly
-            at[t] = _add(at[t], lasts[t], start, start + size, weights[t], part, sums)
-        n_places = _above(sums, size, max(0.0, least - reach[cheap]), places)
-        most_cheap = min(cheap + 1, len(firsts))  # of the next window
-        for i in range(cheap - 1, -1, -1):  # the dearest first
-            t, left = order[i], least - reach[i]
-            if n_places * LOOK_COST >= spread[t]:
-                at[t] = _add(at[t], lasts[t], start, start + size, weights[t], part, sums)
-                n_places, most_cheap = _keep(sums, places, n_places, left), max(0, cheap - 1)
-            else:
-                where = (at[t], lasts[t], start)
-                n_places = _look(places, n_places, where, weights[t], left, part, sums)
+            at[t], n_met, bounded = add(
+                at[t], lasts[t], start, stop, weights[t], part, sums, met, n_met
+            )
+            wide |= bounded
+        if cheap:
+            n_places, bounded = _look_up(
+                order[:cheap], firsts, lasts, weights, slots, reach, start, least, part, grids,
+                met, n_met, sums, places,
+            )  # fmt: skip
+            wide |= bounded
+        else:
+            n_places = above(met, n_met, least, sums, places)
+        places[:n_places].sort()
         for place in places[:n_places]:
             row, total = start + np.int64(place), sums[place]
             if len(allowed) and not allowed[row]:
                 continue
             # summed in another order: the same float32 but where it lies on an edge
-            if cheap and np.float32(total * (1 - slip)) != np.float32(total * (1 + slip)):
+            if wide or (cheap and np.float32(total * (1 - slip)) != np.float32(total * (1 + slip))):
                 total = _exact(row, firsts, at, lasts, weights, part)
             if np.float32(total) > bar:
                 best[found], best_rows[found] = np.float32(total), base + row
@@ -207,6 +139,7 @@ def walk(firsts, lasts, weights, bounds, rows, counts, title_counts, overflow, q
                 if found == len(best):
                     found = shrink(best, best_rows, found, k)
                     bar = max(bar, best[:found].min())
-        sums[:size] = 0.0
-    bars[0], most[0] = bar, most_cheap
+        for place in met[:n_met]:
+            sums[place] = 0.0
+    bars[0] = bar
     return found

@@ -9,13 +9,15 @@ import numba as nb
 import numpy as np
 
 CODE_BITS = 12  # of the length of a document
-MOST_KNOWN = 15  # the largest count whose shares stand in a table
+WIDE = 15  # counts from here on are alike in grids and in the table of shares, which bounds them
+ROUNDED = 1e-6  # relative, more than float32 rounds
 STEPS = 1024  # into which what postings give is sorted
 
 # arrays mapped from the disk may only be read; numba takes writable ones for them too
 ROWS = nb.types.Array(nb.uint32, 1, "C", readonly=True)
 COUNTS = nb.types.Array(nb.uint8, 1, "C", readonly=True)
 OVERFLOW = nb.types.Array(nb.int64, 2, "C", readonly=True)
+GRIDS = nb.uint8[:, ::1]
 I8, F8, F4 = nb.int64, nb.float64, nb.float32
 
 
@@ -30,6 +32,22 @@ TUPLE = nb.types.Tuple(PART)
 def place_of(count, code):
     """Where a share stands: those of a count together, for most counts are 1."""
     return (np.uint64(count) << np.uint64(CODE_BITS)) | np.uint64(code)
+
+
+@nb.njit(nb.uint8(nb.uint8[::1], nb.uint64), cache=True, nogil=True, inline="always")
+def count_in(grid, row):
+    """How often a term stands in a document, by its grid; WIDE: that often or more."""
+    return (grid[row >> np.uint64(1)] >> np.uint8((row & np.uint64(1)) << np.uint64(2))) & np.uint8(
+        15
+    )
+
+
+@nb.njit(nb.void(I8, I8, ROWS, COUNTS, nb.uint8[::1]), cache=True, nogil=True)
+def fill(first, last, rows, counts, grid):
+    """Write the counts of the postings [first, last), two documents a byte."""
+    for at in range(first, last):
+        row = np.int64(rows[at])
+        grid[row >> 1] |= np.uint8(min(counts[at], WIDE)) << np.uint8((row & 1) << 2)
 
 
 @nb.njit(F8(I8, COUNTS, COUNTS, OVERFLOW, F8[::1]), cache=True, nogil=True)
@@ -55,21 +73,22 @@ def gain(at, row, weight, counts, title_counts, overflow, q, curve, fields):
     return weight * (curve[0] + curve[1] * ((tf + curve[2] * q[row]) / (tf + q[row])))
 
 
-@nb.njit(nb.void(I8, I8, nb.boolean[::1], I8[::1], F8[::1], *PART), cache=True, nogil=True)
+@nb.njit(nb.void(I8, I8, nb.boolean[::1], I8[::1], F4[::1], *PART), cache=True, nogil=True)
 def tops(first, last, alive, ranks, best, rows, counts, title_counts, overflow, q, curve, fields,
          codes, shares):  # fmt: skip
     """What the best postings in [first, last) give with weight 1, of documents that are alive.
 
     alive: (n_docs,), or empty where all are.
-    ranks: (n,) ascending from 1; best: (n,) written: the most that one gives, then what ranks[i]
-    of them give or more, a little less than the truth, 0 where there are not so many.
+    ranks: (n,) ascending from 1; best: (n,) written: the most that one gives, a little more than
+    the truth, then what ranks[i] of them give or more, a little less, 0 where there are not so
+    many.
     """
     most, steps, given = 0.0, np.zeros(STEPS + 1, np.int64), np.empty(last - first)
     for at in range(first, last):
         if len(alive) and not alive[rows[at]]:
             given[at - first] = 0.0
             continue
-        if len(codes) and counts[at] <= MOST_KNOWN:
+        if len(codes) and counts[at] < WIDE:
             share = shares[place_of(counts[at], codes[rows[at]])]
         else:
             row = np.int64(rows[at])
@@ -79,11 +98,11 @@ def tops(first, last, alive, ranks, best, rows, counts, title_counts, overflow, 
     if most > 0.0:
         for share in given:
             steps[np.int64(share * (STEPS / most))] += 1
-        best[0], held, i = most, 0, 1
+        best[0], held, i = np.float32(most * (1 + ROUNDED)), 0, 1
         for step in range(STEPS, -1, -1):
             held += steps[step]
             while i < len(ranks) and held >= ranks[i]:
-                best[i] = most * (step / STEPS)
+                best[i] = np.float32(most * (step / STEPS) * (1 - ROUNDED))
                 i += 1
 
 

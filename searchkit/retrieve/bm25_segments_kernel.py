@@ -14,15 +14,16 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from searchkit.retrieve.bm25_kernel import BUFFERED, WINDOW, shrink, walk
-from searchkit.retrieve.bm25_posting_kernel import F4, F8, I8, tops
+from searchkit.retrieve.bm25_posting_kernel import F4, F8, I8, fill, tops
 
 # columns of a segment that is walked: the address of an array, then its length
-(ROWS, COUNTS, TITLE_COUNTS, OVERFLOW, Q, CODES, SHARES, STARTS, TOPS, ALIVE, ALLOWED,
- BASE) = range(0, 24, 2)  # fmt: skip
-WALKED = 24
+(ROWS, COUNTS, TITLE_COUNTS, OVERFLOW, Q, CODES, SHARES, STARTS, TOPS, COMMON, GRIDS, ALIVE,
+ ALLOWED, BASE) = range(0, 28, 2)  # fmt: skip
+WALKED = 28
 # and of one whose terms are looked up; the lengths of others follow from these
 PREFIXES, OFFSETS, BYTES, FIRSTS, GONE, GONE_DFS = range(0, 12, 2)
 LOOKED = 12
+SAMPLED = 16  # one of so many rows is asked first
 N_TOPS = 8  # ranks whose shares are known of a term
 
 
@@ -120,7 +121,88 @@ def _reached(shares, ranks, k):
         at[of] += 1
 
 
+@nb.njit(cache=True, nogil=True)
+def _grids(of):
+    """Terms in many documents, ascending, and their counts by document: (n_common, bytes)."""
+    common = nb.carray(_pointer(of[COMMON]), (of[COMMON + 1],), np.int64)
+    shape = (of[COMMON + 1], (of[Q + 1] + 1) // 2)
+    return common, nb.carray(_pointer(of[GRIDS]), shape, np.uint8)
+
+
+@nb.njit(I8(I8[::1], I8), cache=True, nogil=True)
+def _slot(common, id_):
+    """Where a term stands among those in many documents, -1 where it is in few."""
+    at = np.searchsorted(common, id_)
+    return at if at < len(common) and common[at] == id_ else -1
+
+
 # tables: (n_segments, WALKED); curve, fields: of all segments; ranks: of `tops`
+# ids: (n_segments, n_terms), -1 where a segment has no such term
+# One thread at a time: what is known of the terms from then on is written into the tables.
+@nb.njit(nb.void(I8[:, ::1], F8[::1], F8[::1], I8[::1], I8[:, ::1]), cache=True, nogil=True)
+def learn(tables, curve, fields, ranks, ids):
+    for s in range(len(tables)):
+        of = tables[s]
+        firsts = nb.carray(_pointer(of[STARTS]), (of[STARTS + 1],), np.int64)
+        known = nb.carray(_pointer(of[TOPS]), (of[STARTS + 1] - 1, N_TOPS), np.float32)
+        alive = nb.carray(_pointer(of[ALIVE]), (of[ALIVE + 1],), np.bool_)
+        common, grids = _grids(of)
+        part = _part(of, curve, fields)
+        for id_ in ids[s]:
+            if id_ >= 0 and known[id_, 0] == 0.0:
+                first, last, slot = firsts[id_], firsts[id_ + 1], _slot(common, id_)
+                if slot >= 0:
+                    fill(first, last, part[0], part[1], grids[slot])
+                tops(first, last, alive, ranks, known[id_], *part)
+
+
+@nb.njit(I8(I8[:, ::1], F8[::1], F8[::1], I8[:, ::1], F8[::1], F8[:, ::1], F4[::1],
+            nb.types.UniTuple(I8, 2), I8, F4[::1], I8[::1], F8[::1]),
+         cache=True, nogil=True)  # fmt: skip
+def _walk_all(tables, curve, fields, ids, weights, bounds, bars, grain, k, scores, rows, sums):
+    """The k best of one query into scores and rows, those of all segments; how many."""
+    n_terms, size = len(weights), 0
+    starts, stops = np.empty(n_terms, np.int64), np.empty(n_terms, np.int64)
+    weighed, most, slots = np.empty(n_terms), np.empty(n_terms), np.empty(n_terms, np.int64)
+    for s in range(len(tables)):
+        of, held = tables[s], 0
+        firsts = nb.carray(_pointer(of[STARTS]), (of[STARTS + 1],), np.int64)
+        common, grids = _grids(of)
+        for t in range(n_terms):
+            id_ = ids[s, t]
+            if id_ >= 0:
+                starts[held], stops[held] = firsts[id_], firsts[id_ + 1]
+                weighed[held], most[held] = weights[t], bounds[s, t]
+                slots[held] = _slot(common, id_)
+                held += 1
+        if held:
+            allowed = nb.carray(_pointer(of[ALLOWED]), (of[ALLOWED + 1],), np.bool_)
+            size = walk(
+                starts[:held], stops[:held], weighed[:held], most[:held], slots[:held],
+                *_part(of, curve, fields), grids, allowed, of[BASE], grain, k, bars, scores, rows,
+                size, sums,
+            )  # fmt: skip
+    return shrink(scores, rows, size, k)
+
+
+@nb.njit(nb.types.UniTuple(I8, 3)(I8[:, ::1], I8), cache=True, nogil=True)
+def _sample(tables, k):
+    """Of how many rows the first how many are asked first, and which of their ranks to bet on.
+
+    In a sample that knows nothing of the order of rows, the document of that rank is below the
+    k-th of all but once in some hundred queries.
+    """
+    n_docs = 0
+    for s in range(len(tables)):
+        n_docs += tables[s, Q + 1]
+    size = min(max(n_docs // (16 * SAMPLED), 1024), WINDOW)
+    stride = SAMPLED * size
+    sampled = n_docs // stride * size + min(n_docs % stride, size)
+    expected = k * sampled / max(n_docs, 1)
+    return stride, size, np.int64(expected + 3 * np.sqrt(expected) + 2)
+
+
+# tables, curve, fields, ranks: as `learn` takes them, which knows all of ids
 # ids: (n_segments, n_terms) of the terms of all queries; weights: (n_terms,) > 0
 # ends: (n_queries + 1,) where each query's terms begin; slack: a little below 1
 # open: whether no document is masked but those that are deleted
@@ -130,45 +212,42 @@ def _reached(shares, ranks, k):
          cache=True, nogil=True)  # fmt: skip
 def walk_queries(tables, curve, fields, ranks, ids, weights, ends, slack, open, k, best,  # noqa: A002
                  best_rows, found):  # fmt: skip
-    sums, n_segments = np.zeros(WINDOW), len(tables)
-    scores, places = np.empty(k + BUFFERED, np.float32), np.empty(k + BUFFERED, np.int64)
+    sums, n_segments, bars = np.zeros(WINDOW), len(tables), np.zeros(1, np.float32)
+    scores, rows = np.empty(k + BUFFERED, np.float32), np.empty(k + BUFFERED, np.int64)
+    stride, window, rank = _sample(tables, k)
     for n in range(len(found)):
         a, n_terms = ends[n], ends[n + 1] - ends[n]
-        shares, bar, size = np.zeros((n_terms, n_segments, N_TOPS)), 0.0, 0
+        of_query, weighed = np.ascontiguousarray(ids[:, a : ends[n + 1]]), weights[a : ends[n + 1]]
+        shares, bounds = np.zeros((n_terms, n_segments, N_TOPS)), np.zeros((n_segments, n_terms))
         for s in range(n_segments):
             of = tables[s]
-            firsts = nb.carray(_pointer(of[STARTS]), (of[STARTS + 1],), np.int64)
-            known = nb.carray(_pointer(of[TOPS]), (of[STARTS + 1] - 1, N_TOPS), np.float64)
-            alive = nb.carray(_pointer(of[ALIVE]), (of[ALIVE + 1],), np.bool_)
+            known = nb.carray(_pointer(of[TOPS]), (of[STARTS + 1] - 1, N_TOPS), np.float32)
             for t in range(n_terms):
-                id_ = ids[s, a + t]
-                if id_ >= 0:
-                    if known[id_, 0] == 0.0:  # unknown; threads may find it twice, the same
-                        tops(firsts[id_], firsts[id_ + 1], alive, ranks, known[id_],
-                             *_part(of, curve, fields))  # fmt: skip
-                    shares[t, s] = known[id_]
+                if of_query[s, t] >= 0:
+                    shares[t, s] = known[of_query[s, t]]
+                    bounds[s, t] = weighed[t] * shares[t, s, 0]
+        bar = 0.0
         if open:
             for t in range(n_terms):
-                bar = max(bar, weights[a + t] * _reached(shares[t], ranks, k) * slack)
-        bars, most = np.full(1, np.float32(bar)), np.full(1, n_terms)
-        starts, stops = np.empty(n_terms, np.int64), np.empty(n_terms, np.int64)
-        weighed, bounds = np.empty(n_terms), np.empty(n_terms)
-        for s in range(n_segments):
-            of, held = tables[s], 0
-            firsts = nb.carray(_pointer(of[STARTS]), (of[STARTS + 1],), np.int64)
-            for t in range(n_terms):
-                id_ = ids[s, a + t]
-                if id_ >= 0:
-                    starts[held], stops[held] = firsts[id_], firsts[id_ + 1]
-                    weighed[held] = weights[a + t]
-                    bounds[held] = weights[a + t] * shares[t, s, 0] * (1 + 1e-9)
-                    held += 1
-            if held:
-                allowed = nb.carray(_pointer(of[ALLOWED]), (of[ALLOWED + 1],), np.bool_)
-                size = walk(
-                    starts[:held], stops[:held], weighed[:held], bounds[:held],
-                    *_part(of, curve, fields), allowed, of[BASE], k, bars, most, scores,
-                    places, size, sums,
-                )  # fmt: skip
-        size = shrink(scores, places, size, k)
-        best[n, :size], best_rows[n, :size], found[n] = scores[:size], places[:size], size
+                bar = max(bar, weighed[t] * _reached(shares[t], ranks, k) * slack)
+        sure = np.float32(bar)
+        bars[0] = sure
+        size = _walk_all(
+            tables, curve, fields, of_query, weighed, bounds, bars, (stride, window), rank,
+            scores, rows, sums,
+        )  # fmt: skip
+        bet = sure
+        if size == rank:
+            bet = max(sure, scores[:size].min() * np.float32(slack))
+        bars[0] = bet
+        size = _walk_all(
+            tables, curve, fields, of_query, weighed, bounds, bars, (WINDOW, WINDOW), k,
+            scores, rows, sums,
+        )  # fmt: skip
+        if size < k and bet > sure:  # lost
+            bars[0] = sure
+            size = _walk_all(
+                tables, curve, fields, of_query, weighed, bounds, bars, (WINDOW, WINDOW), k,
+                scores, rows, sums,
+            )  # fmt: skip
+        best[n, :size], best_rows[n, :size], found[n] = scores[:size], rows[:size], size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,17 +13,19 @@ from searchkit.index.postings import Postings
 from searchkit.index.terms import prefixes_of
 from searchkit.index.tombstones import Tombstones
 from searchkit.retrieve.bm25_formula import BM25Params, curve
-from searchkit.retrieve.bm25_posting_kernel import CODE_BITS, MOST_KNOWN
+from searchkit.retrieve.bm25_posting_kernel import CODE_BITS, WIDE
 from searchkit.retrieve.bm25_segments_kernel import (
     ALIVE,
     ALLOWED,
     BASE,
     BYTES,
     CODES,
+    COMMON,
     COUNTS,
     FIRSTS,
     GONE,
     GONE_DFS,
+    GRIDS,
     LOOKED,
     OFFSETS,
     OVERFLOW,
@@ -34,14 +37,16 @@ from searchkit.retrieve.bm25_segments_kernel import (
     TOPS,
     WALKED,
     Q,
+    learn,
     look_up,
     walk_queries,
 )
 from searchkit.types import Mask
 
-# so that the ranks of many segments together come near to any k; 8 of them fill a cache line
+# so that the ranks of many segments together come near to any k; 8 fill half of a cache line
 _TOP_RANKS = np.array([1, 5, 10, 20, 50, 100, 300, 1000])
-_SLACK = 1e-6  # more than float32 rounds
+_COMMON = 10  # terms in one of so many documents or more have a grid of their counts
+_SLACK = 5e-6  # more than float32 rounds, and more than what is known of terms was rounded
 
 
 class Weighted(Protocol):
@@ -108,7 +113,7 @@ class KernelTables:
         for part, q in zip(parts, qs, strict=True):
             of = _row(self._held, _postings_of(part, q, known))
             rows.append(of | {ALLOWED: of[ALIVE], ALLOWED + 1: of[ALIVE + 1], BASE: part.base})
-        self._table = _table(rows, WALKED)
+        self._table, self._learning = _table(rows, WALKED), Lock()
 
     def walk(
         self, queries: Sequence[Weighted], k: int, allowed: Sequence[Mask] | None
@@ -129,6 +134,8 @@ class KernelTables:
         shape = (len(queries), k)
         best, rows = np.empty(shape, np.float32), np.empty(shape, np.int64)
         found = np.zeros(len(queries), np.int64)
+        with self._learning:
+            learn(self._table, self._curve, self._fields, _TOP_RANKS, ids)
         walk_queries(
             table, self._curve, self._fields, _TOP_RANKS, ids, weights, ends,
             1 - _SLACK, allowed is None, k, best, rows, found,
@@ -157,6 +164,7 @@ def _gone_of(gone: Tombstones | None) -> dict[int, NDArray[Any]]:
 def _postings_of(part: Part, q: NDArray[np.float64], known: _Shares) -> dict[int, NDArray[Any]]:
     p = part.postings
     codes, shares = known.of(p, q)
+    common = np.flatnonzero(np.diff(p.starts) * _COMMON >= max(p.n_docs, 1))
     return {
         ROWS: p.rows,
         COUNTS: p.counts,
@@ -167,7 +175,9 @@ def _postings_of(part: Part, q: NDArray[np.float64], known: _Shares) -> dict[int
         SHARES: shares,
         STARTS: p.starts,
         # zeros, which cost nothing until a query asks for their term
-        TOPS: np.zeros((len(p.terms), len(_TOP_RANKS))),
+        TOPS: np.zeros((len(p.terms), len(_TOP_RANKS)), np.float32),
+        COMMON: common,
+        GRIDS: np.zeros((len(common), (p.n_docs + 1) // 2), np.uint8),
         ALIVE: np.empty(0, np.bool_) if part.alive is None else part.alive,
     }
 
@@ -213,12 +223,11 @@ class _Shares:
         return codes, self._shares if examples is None else self._given(q[examples])
 
     def _given(self, norms: NDArray[np.float64]) -> NDArray[np.float64]:
-        shares = np.zeros((MOST_KNOWN + 1) << CODE_BITS)
-        for count in range(1, MOST_KNOWN + 1):
-            first = count << CODE_BITS
-            tf = np.full(len(norms), float(count))
-            shares[first : first + len(norms)] = curve(self._params).share(tf, norms)
-        return shares
+        shape, shares = curve(self._params), np.zeros((WIDE + 1, 1 << CODE_BITS))
+        for count in range(1, WIDE):
+            shares[count, : len(norms)] = shape.share(np.full(len(norms), float(count)), norms)
+        shares[WIDE] = shape.floor + shape.gain  # which no count reaches
+        return shares.ravel()
 
 
 def _codes(p: Postings) -> tuple[NDArray[np.uint16], NDArray[np.int64] | None] | None:

@@ -1,0 +1,132 @@
+"""One window of rows for the kernel: terms walked through it, and terms looked up in it.
+
+Compiled with explicit signatures, cached, without the GIL.
+"""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+
+from searchkit.retrieve.bm25_posting_kernel import (
+    F8,
+    I8,
+    TUPLE,
+    WIDE,
+    count_in,
+    gain,
+    gallop,
+    place_of,
+)
+
+PLACES = nb.uint16[::1]
+PAIR = nb.types.UniTuple(I8, 2)
+WALKED = nb.types.Tuple((I8, I8, nb.boolean))
+
+
+@nb.njit(WALKED(I8, I8, I8, I8, F8, TUPLE, F8[::1], PLACES, I8), cache=True, nogil=True)
+def _add_known(at, last, start, stop, weight, part, sums, met, n_met):
+    """What `add` does, by the table of shares."""
+    rows, counts, codes, shares, wide = part[0], part[1], part[7], part[8], False
+    # unsigned places: numba then leaves out its check for places counted from the end
+    n, end, n_places = np.uint64(at), np.uint64(last), np.uint64(n_met)
+    origin, beyond = np.uint32(start), np.uint32(stop)
+    while n < end:
+        row = rows[n]
+        if row >= beyond:
+            break
+        place, count = row - origin, min(counts[n], WIDE)
+        before = sums[place]
+        met[n_places] = place
+        n_places += np.uint64(before == 0.0)
+        sums[place] = before + weight * shares[place_of(count, codes[row])]
+        wide |= count == WIDE
+        n += np.uint64(1)
+    return np.int64(n), np.int64(n_places), wide
+
+
+@nb.njit(WALKED(I8, I8, I8, I8, F8, TUPLE, F8[::1], PLACES, I8), cache=True, nogil=True)
+def _add_computed(at, last, start, stop, weight, part, sums, met, n_met):
+    """What `add` does, posting by posting."""
+    rows = part[0]
+    while at < last and rows[at] < stop:
+        place = np.int64(rows[at]) - start
+        given = gain(at, np.int64(rows[at]), weight, *part[1:7])
+        met[n_met] = place
+        n_met += np.int64(given > 0.0 and sums[place] == 0.0)
+        sums[place] += given
+        at += 1
+    return at, n_met, False
+
+
+@nb.njit(WALKED(I8, I8, I8, I8, F8, TUPLE, F8[::1], PLACES, I8), cache=True, nogil=True)
+def add(at, last, start, stop, weight, part, sums, met, n_met):
+    """Walk one term through the window [start, stop).
+
+    met: the places whose sum is not 0 any more, n_met of them.
+    Where the term stands then, n_met, and whether a posting gave its bound for its gain.
+    """
+    at = gallop(part[0], at, last, np.uint32(start))
+    if len(part[7]):
+        return _add_known(at, last, start, stop, weight, part, sums, met, n_met)
+    return _add_computed(at, last, start, stop, weight, part, sums, met, n_met)
+
+
+@nb.njit(I8(PLACES, I8, F8, F8[::1], PLACES), cache=True, nogil=True)
+def above(met, n_met, least, sums, places):
+    """Write those of the places met whose sum is above `least`; how many."""
+    n = 0
+    for place in met[:n_met]:
+        places[np.uint64(n)] = place
+        n += np.int64(sums[place] > least)
+    return n
+
+
+_LOOK = nb.types.Tuple((I8, nb.boolean))(
+    PLACES, I8, nb.types.UniTuple(I8, 3), F8, F8, TUPLE, nb.uint8[::1], F8[::1], PLACES
+)
+
+
+@nb.njit(_LOOK, cache=True, nogil=True)
+def _look_known(held, n_held, where, weight, least, part, grid, sums, places):
+    """What `look` does, by the table of shares."""
+    codes, shares, wide = part[7], part[8], False
+    start, n = np.uint64(where[2]), np.uint64(0)
+    for i in range(np.uint64(n_held)):
+        place = held[i]
+        row = start + np.uint64(place)
+        count = count_in(grid, row)
+        total = sums[place] + weight * shares[place_of(count, codes[row])]  # 0 for a count of 0
+        sums[place] = total
+        places[n] = place
+        n += np.uint64(total > least)
+        wide |= count == WIDE
+    return np.int64(n), wide
+
+
+@nb.njit(_LOOK, cache=True, nogil=True)
+def _look_computed(held, n_held, where, weight, least, part, grid, sums, places):
+    """What `look` does, posting by posting."""
+    first, last, start = where
+    rows, n = part[0], 0
+    for i in range(n_held):
+        place = held[i]
+        row = start + np.int64(place)
+        if count_in(grid, np.uint64(row)):
+            at = first + np.searchsorted(rows[first:last], np.uint32(row))
+            sums[place] += gain(at, row, weight, *part[1:7])
+        places[n] = place
+        n += np.int64(sums[place] > least)
+    return n, False
+
+
+@nb.njit(_LOOK, cache=True, nogil=True)
+def look(held, n_held, where, weight, least, part, grid, sums, places):
+    """Add one term, of a grid, to the documents held, and write the places of those above `least`.
+
+    where: first posting of the term, one past its last, the window's first row.
+    How many are above, and whether a posting gave its bound for its gain.
+    """
+    if len(part[7]):
+        return _look_known(held, n_held, where, weight, least, part, grid, sums, places)
+    return _look_computed(held, n_held, where, weight, least, part, grid, sums, places)
