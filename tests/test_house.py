@@ -45,6 +45,11 @@ def test_nothing_outgrows_its_room(path):
             assert node.end_lineno - node.lineno < 50, node.name
 
 
+def test_one_function_hashes_files():
+    spelled = [str(path.relative_to(HOUSE)) for path in FILES if "file_digest(" in path.read_text()]
+    assert spelled == ["models/fingerprint.py"]
+
+
 @pytest.mark.parametrize("command", ["import searchkit", "import searchkit.cli"])
 def test_import_is_light(command):
     code = f"import sys; {command}; print(sorted({HEAVY!r} & set(sys.modules)))"

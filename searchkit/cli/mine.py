@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -125,6 +124,7 @@ class _Job:
 
     def _note(self, counts: MineCounts, files: list[Path]) -> dict[str, Any]:
         from searchkit import __version__
+        from searchkit.models.fingerprint import file_sha256
         from searchkit.train.triplet_file import fingerprint
 
         generation = self.searcher.index.generation
@@ -141,7 +141,7 @@ class _Job:
             "stage": self.stage,
             "where": self.where,
             "pipeline": self.searcher.pipeline.to_dict(),
-            "sources": [{"file": path.name, "sha256": _sha256(path)} for path in files],
+            "sources": [{"file": path.name, "sha256": file_sha256(path)} for path in files],
             "options": asdict(self.options),
             "judge": judge,
             "counts": asdict(counts),
@@ -181,8 +181,3 @@ def _judge(name: str | None, opening: OpenOptions) -> CrossEncoderScorer | None:
 
     wanted = CrossEncoderOptions(device=opening.device, trust_remote_code=opening.trust_remote_code)
     return open_cross_encoder(name, options=wanted)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

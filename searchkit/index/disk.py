@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from searchkit.errors import StorageError
+from searchkit.models.fingerprint import file_sha256
 
 _FILE = "a file stands where a folder is needed. Choose another name"
 _CURES = {
@@ -92,8 +93,7 @@ def remove(folder: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 def sha256_of(*parts: str) -> str:

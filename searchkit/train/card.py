@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from searchkit.models.card import card_languages
+from searchkit.models.fingerprint import file_sha256
 from searchkit.models.names import ModelSpec, aliases
 from searchkit.train.log import Log
 from searchkit.train.plan import Plan
@@ -100,10 +100,7 @@ class _Base:
     def sha256(self) -> str | None:
         """Of the weights, where they are one file."""
         path = self.folder / "model.safetensors"
-        if not path.is_file():
-            return None
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path) if path.is_file() else None
 
 
 def _describe(trainer: Any, base: _Base) -> None:  # noqa: ANN401

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from searchkit.corpus.atomic import replaced, replaced_by
 from searchkit.errors import ConfigError, CorpusError
 from searchkit.index.generation import Generation
+from searchkit.models.fingerprint import file_sha256
 from searchkit.train.mining import Triplet
 
 Row: TypeAlias = tuple[Any, ...]  # a NamedTuple, whose fields are the columns
@@ -62,10 +63,8 @@ def write_rows(
     with replaced_by(path) as draft:
         if not _WRITERS[path.suffix.lower()](draft, batches, _schema(kind)):
             raise CorpusError(path, None, why_none)
-        with draft.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         with replaced(note_path(path)) as note:
-            said = {"file": path.name, "sha256": sha256, **provenance()}
+            said = {"file": path.name, "sha256": file_sha256(draft), **provenance()}
             note.write(json.dumps(said, ensure_ascii=False, indent=1) + "\n")
 
 
