@@ -171,7 +171,7 @@ def in_the_sample(row):
 
 
 @pytest.mark.parametrize("best", [in_the_sample, lambda row: not in_the_sample(row)])
-@pytest.mark.parametrize("k", [3, 30, 300])
+@pytest.mark.parametrize("k", [1, 3, 30, 300, 15_000])
 def test_an_order_that_misleads_the_first_guess_changes_no_bit(best, k, tmp_path):
     """All good documents where the kernel looks first, so that it bets too high, or none there."""
     draw = np.random.default_rng(6)

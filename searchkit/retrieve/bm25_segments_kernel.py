@@ -190,7 +190,7 @@ def _sample(tables, k):
     """Of how many rows the first how many are asked first, and which of their ranks to bet on.
 
     In a sample that knows nothing of the order of rows, the document of that rank is below the
-    k-th of all but once in some hundred queries.
+    k-th of all but once in some hundred queries. Rank 0: the sample is too large to be worth it.
     """
     n_docs = 0
     for s in range(len(tables)):
@@ -199,7 +199,8 @@ def _sample(tables, k):
     stride = SAMPLED * size
     sampled = n_docs // stride * size + min(n_docs % stride, size)
     expected = k * sampled / max(n_docs, 1)
-    return stride, size, np.int64(expected + 3 * np.sqrt(expected) + 2)
+    rank = np.int64(expected + 3 * np.sqrt(expected) + 2) if 4 * sampled <= n_docs else 0
+    return stride, size, rank
 
 
 # tables, curve, fields, ranks: as `learn` takes them, which knows all of ids
@@ -230,15 +231,15 @@ def walk_queries(tables, curve, fields, ranks, ids, weights, ends, slack, open, 
         if open:
             for t in range(n_terms):
                 bar = max(bar, weighed[t] * _reached(shares[t], ranks, k) * slack)
-        sure = np.float32(bar)
-        bars[0] = sure
-        size = _walk_all(
-            tables, curve, fields, of_query, weighed, bounds, bars, (stride, window), rank,
-            scores, rows, sums,
-        )  # fmt: skip
-        bet = sure
-        if size == rank:
-            bet = max(sure, scores[:size].min() * np.float32(slack))
+        sure = bet = np.float32(bar)
+        if rank:
+            bars[0] = sure
+            size = _walk_all(
+                tables, curve, fields, of_query, weighed, bounds, bars, (stride, window), rank,
+                scores, rows, sums,
+            )  # fmt: skip
+            if size == rank:
+                bet = max(sure, scores[:size].min() * np.float32(slack))
         bars[0] = bet
         size = _walk_all(
             tables, curve, fields, of_query, weighed, bounds, bars, (WINDOW, WINDOW), k,
