@@ -1,8 +1,8 @@
 """One query over the postings of one segment -> the k best rows, exactly.
 
-Rows are taken in windows that stay in the cache. Terms in many documents are no longer walked
-once their bounds together cannot reach the k-th score: they are only looked up, in grids of their
-counts, for the documents that the other terms leave (MaxScore: Turtle and Flood, IPM 1995). What
+Rows are taken in windows that stay in the cache. Terms whose bounds together cannot reach the
+k-th score are no longer walked, only looked up for the documents that the other terms leave: those
+in many documents first, in grids of their counts (MaxScore: Turtle and Flood, IPM 1995). What
 might get in is scored again in the query's order where rounding could tell, so that the sums are
 those of the numpy twin, bit for bit. Compiled with explicit signatures, cached, without the GIL.
 """
@@ -13,10 +13,12 @@ import numba as nb
 import numpy as np
 
 from searchkit.retrieve.bm25_posting_kernel import F4, F8, GRIDS, I8, PART, TUPLE, gain, gallop
-from searchkit.retrieve.bm25_window_kernel import PAIR, above, add, look
+from searchkit.retrieve.bm25_window_kernel import MARKS, PAIR, PLACES, above, add, keep, look, seek
 
 WINDOW = 16384
 BUFFERED = 256  # candidates held beside the k best before the worst are dropped
+SEEK_COST = 150  # a document sought among postings, by postings walked
+SORTED = 128  # places that are sorted sooner than all sums of a window are looked through
 EPSILON = 2.3e-16  # float64's rounding, relative, of one addition
 SLACK = 1.0 - 1e-9  # bounds are sums in another order than the scores
 
@@ -53,25 +55,81 @@ def _exact(row, firsts, at, lasts, weights, part):
     return total
 
 
-@nb.njit(nb.types.Tuple((I8, nb.boolean))(
-    I8[::1], I8[::1], I8[::1], F8[::1], I8[::1], F8[::1], I8, F8, TUPLE, GRIDS, nb.uint16[::1], I8,
-    F8[::1], nb.uint16[::1]), cache=True, nogil=True)  # fmt: skip
-def _look_up(order, firsts, lasts, weights, slots, reach, start, least, part, grids, held, n_held,
-             sums, places):  # fmt: skip
-    """Add the terms of `order`, of which those that give least come first, to the places held.
+_PRUNE = nb.types.Tuple((I8, I8, I8, nb.boolean))(
+    I8[::1], I8[::1], I8[::1], I8[::1], F8[::1], I8[::1], F8[::1], F8[::1], PAIR, F8, TUPLE, GRIDS,
+    PLACES, I8, F8[::1], MARKS, PLACES,
+)  # fmt: skip
 
-    Which of them can still reach `least` is written to `places`; how many, and whether a posting
-    gave its bound for its gain.
+
+@nb.njit(_PRUNE, cache=True, nogil=True)
+def _prune(order, firsts, at, lasts, weights, slots, reach, spread, window, least, part, grids,
+           met, n_met, sums, marks, places):  # fmt: skip
+    """Add the terms of `order` to the places met, of which those that give least come first.
+
+    Which places can still reach `least` is written to `places`, ascending. How many they are,
+    n_met, how many terms were walked all the same, and whether a mark was set.
     """
-    wide = False
-    for i in range(len(order) - 1, -1, -1):  # the dearest first
+    held, n_held, n_walked, wide, (start, stop) = met, n_met, 0, False, window
+    n_grids = np.int64((slots[order] >= 0).sum())
+    rest = reach[len(order)]
+    for i in range(n_grids - 1, -1, -1):  # the dearest first
         t = order[i]
-        where, left = (firsts[t], lasts[t], start), least - reach[i]
+        rest -= reach[i + 1] - reach[i]
         n_held, bounded = look(
-            held, n_held, where, weights[t], left, part, grids[slots[t]], sums, places
-        )
+            held, n_held, (firsts[t], lasts[t], start), weights[t], least - rest, part,
+            grids[slots[t]], sums, marks, places,
+        )  # fmt: skip
         held, wide = places, wide or bounded
-    return n_held, wide
+    if n_grids == 0:
+        n_held = n_met if n_met >= SORTED else keep(met, n_met, least - rest, sums, places)
+    if n_held < SORTED:
+        places[:n_held].sort()
+    else:  # the same places, for what was left out has not gained since
+        n_held = above(sums, stop - start, least - rest, places)
+    for i in range(len(order) - 1, n_grids - 1, -1):
+        t = order[i]
+        rest -= reach[i + 1] - reach[i]
+        if n_held * SEEK_COST < spread[t]:
+            where = (at[t], lasts[t], start)
+            n_held = seek(places, n_held, where, weights[t], least - rest, part, sums, places)
+        else:
+            n_walked += 1
+            at[t], n_met, bounded = add(
+                at[t], lasts[t], start, stop, weights[t], part, sums, marks, met, n_met
+            )
+            n_held, wide = keep(places, n_held, least - rest, sums, places), wide or bounded
+    return n_held, n_met, n_walked, wide
+
+
+_TAKE = nb.types.Tuple((I8, F4))(
+    PLACES, I8, nb.boolean, nb.boolean, I8[::1], I8[::1], I8[::1], F8[::1], TUPLE, F8[::1], MARKS,
+    nb.boolean[::1], I8, I8, F4, F4[::1], I8[::1], I8,
+)  # fmt: skip
+
+
+@nb.njit(_TAKE, cache=True, nogil=True)
+def _take(places, start, pruned, wide, firsts, at, lasts, weights, part, sums, marks, allowed,
+          base, k, bar, best, best_rows, found):  # fmt: skip
+    """Put the documents at `places` that beat the bar among the best; how many, and the bar then.
+
+    pruned: the sums were made in another order than the query's; wide: some are only bounds.
+    """
+    slip = (len(firsts) + 1) * EPSILON
+    for place in places:
+        row, total = start + np.int64(place), sums[place]
+        if len(allowed) and not allowed[row]:
+            continue
+        # in another order it is the same float32 but where it lies on an edge
+        edge = pruned and np.float32(total * (1 - slip)) != np.float32(total * (1 + slip))
+        if edge or (wide and marks[place]):
+            total = _exact(row, firsts, at, lasts, weights, part)
+        if np.float32(total) > bar:
+            best[found], best_rows[found] = np.float32(total), base + row
+            found += 1
+            if found == len(best):
+                found = shrink(best, best_rows, found, k)
+                bar = max(bar, best[:found].min())
+    return found, bar
 
 
 _QUERY = (I8[::1], I8[::1], F8[::1], F8[::1], I8[::1])
@@ -79,7 +137,7 @@ _WALK = I8(
     *_QUERY,
     *PART,
     GRIDS,
-    *(nb.boolean[::1], I8, PAIR, I8, F4[::1], F4[::1], I8[::1], I8, F8[::1]),
+    *(nb.boolean[::1], I8, PAIR, I8, F4[::1], I8[::1], F4[::1], I8[::1], I8, F8[::1], MARKS),
 )
 
 
@@ -89,13 +147,14 @@ _WALK = I8(
 # allowed: (n_docs,) or empty; base: global row of the segment's first
 # grain: of how many global rows the first how many are looked at
 # bars: (1,) in and out: what the k-th score is above, whatever is found
+# most: (1,) in and out: how many terms may be spared, by what it cost so far; grids always may
 # best, best_rows: (k + BUFFERED,) in and out: scores and global rows, those before by row
 # found: how many they hold, fewer than k + BUFFERED; the result is how many they hold then
-# sums: (WINDOW,) zeros, and zeros again on return
+# sums, marks: (WINDOW,) zeros, and zeros again on return
 @nb.njit(_WALK, cache=True, nogil=True)
 def walk(firsts, lasts, weights, bounds, slots, rows, counts, title_counts, overflow, q, curve,
-         fields, codes, shares, grids, allowed, base, grain, k, bars, best, best_rows, found,
-         sums):  # fmt: skip
+         fields, codes, shares, grids, allowed, base, grain, k, bars, most, best, best_rows, found,
+         sums, marks):  # fmt: skip
     part = (rows, counts, title_counts, overflow, q, curve, fields, codes, shares)
     n_grids = np.int64((slots >= 0).sum())
     # those of a grid come first, and of them those that give least
@@ -103,43 +162,37 @@ def walk(firsts, lasts, weights, bounds, slots, rows, counts, title_counts, over
     reach = np.zeros(len(firsts) + 1)  # what the i first terms can give together
     reach[1:] = np.cumsum(bounds[order])
     places, met = np.empty(WINDOW + 1, np.uint16), np.empty(WINDOW + 1, np.uint16)
-    slip, bar = (len(firsts) + 1) * EPSILON, bars[0]
+    spread = (lasts - firsts) * (WINDOW / max(len(q), 1))  # postings a window
+    bar = bars[0]
     stride, size = grain
     for start in range(-base % stride if size < stride else 0, len(q), stride):
         stop, least, n_met, cheap, wide = min(start + size, len(q)), bar * SLACK, 0, 0, False
         if reach[len(firsts)] < least:
             break  # no document can get in any more
-        while cheap < n_grids and reach[cheap + 1] < least:
+        while cheap < max(n_grids, most[0]) and reach[cheap + 1] < least:
             cheap += 1
         for i in range(cheap, len(firsts)):
             t = order[i] if cheap else i  # all of them: in the query's order, so exactly
             at[t], n_met, bounded = add(
-                at[t], lasts[t], start, stop, weights[t], part, sums, met, n_met
+                at[t], lasts[t], start, stop, weights[t], part, sums, marks, met, n_met
             )
             wide |= bounded
         if cheap:
-            n_places, bounded = _look_up(
-                order[:cheap], firsts, lasts, weights, slots, reach, start, least, part, grids,
-                met, n_met, sums, places,
+            n_places, n_met, n_walked, bounded = _prune(
+                order[:cheap], firsts, at, lasts, weights, slots, reach, spread, (start, stop),
+                least, part, grids, met, n_met, sums, marks, places,
             )  # fmt: skip
             wide |= bounded
+            most[0] = min(most[0], cheap - n_walked) if n_walked else most[0]
         else:
-            n_places = above(met, n_met, least, sums, places)
-        places[:n_places].sort()
-        for place in places[:n_places]:
-            row, total = start + np.int64(place), sums[place]
-            if len(allowed) and not allowed[row]:
-                continue
-            # summed in another order: the same float32 but where it lies on an edge
-            if wide or (cheap and np.float32(total * (1 - slip)) != np.float32(total * (1 + slip))):
-                total = _exact(row, firsts, at, lasts, weights, part)
-            if np.float32(total) > bar:
-                best[found], best_rows[found] = np.float32(total), base + row
-                found += 1
-                if found == len(best):
-                    found = shrink(best, best_rows, found, k)
-                    bar = max(bar, best[:found].min())
+            n_places = above(sums, stop - start, least, places)
+        found, bar = _take(
+            places[:n_places], start, cheap > 0, wide, firsts, at, lasts, weights, part, sums,
+            marks, allowed, base, k, bar, best, best_rows, found,
+        )  # fmt: skip
         for place in met[:n_met]:
             sums[place] = 0.0
+        if wide:
+            marks[:] = 0
     bars[0] = bar
     return found

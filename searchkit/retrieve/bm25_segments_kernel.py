@@ -157,11 +157,12 @@ def learn(tables, curve, fields, ranks, ids):
 
 
 @nb.njit(I8(I8[:, ::1], F8[::1], F8[::1], I8[:, ::1], F8[::1], F8[:, ::1], F4[::1],
-            nb.types.UniTuple(I8, 2), I8, F4[::1], I8[::1], F8[::1]),
+            nb.types.UniTuple(I8, 2), I8, F4[::1], I8[::1], F8[::1], nb.uint8[::1]),
          cache=True, nogil=True)  # fmt: skip
-def _walk_all(tables, curve, fields, ids, weights, bounds, bars, grain, k, scores, rows, sums):
+def _walk_all(tables, curve, fields, ids, weights, bounds, bars, grain, k, scores, rows, sums,
+              marks):  # fmt: skip
     """The k best of one query into scores and rows, those of all segments; how many."""
-    n_terms, size = len(weights), 0
+    n_terms, size, spared = len(weights), 0, np.full(1, len(weights))
     starts, stops = np.empty(n_terms, np.int64), np.empty(n_terms, np.int64)
     weighed, most, slots = np.empty(n_terms), np.empty(n_terms), np.empty(n_terms, np.int64)
     for s in range(len(tables)):
@@ -179,8 +180,8 @@ def _walk_all(tables, curve, fields, ids, weights, bounds, bars, grain, k, score
             allowed = nb.carray(_pointer(of[ALLOWED]), (of[ALLOWED + 1],), np.bool_)
             size = walk(
                 starts[:held], stops[:held], weighed[:held], most[:held], slots[:held],
-                *_part(of, curve, fields), grids, allowed, of[BASE], grain, k, bars, scores, rows,
-                size, sums,
+                *_part(of, curve, fields), grids, allowed, of[BASE], grain, k, bars, spared, scores,
+                rows, size, sums, marks,
             )  # fmt: skip
     return shrink(scores, rows, size, k)
 
@@ -213,7 +214,8 @@ def _sample(tables, k):
          cache=True, nogil=True)  # fmt: skip
 def walk_queries(tables, curve, fields, ranks, ids, weights, ends, slack, open, k, best,  # noqa: A002
                  best_rows, found):  # fmt: skip
-    sums, n_segments, bars = np.zeros(WINDOW), len(tables), np.zeros(1, np.float32)
+    n_segments, bars = len(tables), np.zeros(1, np.float32)
+    sums, marks = np.zeros(WINDOW), np.zeros(WINDOW, np.uint8)
     scores, rows = np.empty(k + BUFFERED, np.float32), np.empty(k + BUFFERED, np.int64)
     stride, window, rank = _sample(tables, k)
     for n in range(len(found)):
@@ -236,19 +238,19 @@ def walk_queries(tables, curve, fields, ranks, ids, weights, ends, slack, open, 
             bars[0] = sure
             size = _walk_all(
                 tables, curve, fields, of_query, weighed, bounds, bars, (stride, window), rank,
-                scores, rows, sums,
+                scores, rows, sums, marks,
             )  # fmt: skip
             if size == rank:
                 bet = max(sure, scores[:size].min() * np.float32(slack))
         bars[0] = bet
         size = _walk_all(
             tables, curve, fields, of_query, weighed, bounds, bars, (WINDOW, WINDOW), k,
-            scores, rows, sums,
+            scores, rows, sums, marks,
         )  # fmt: skip
         if size < k and bet > sure:  # lost
             bars[0] = sure
             size = _walk_all(
                 tables, curve, fields, of_query, weighed, bounds, bars, (WINDOW, WINDOW), k,
-                scores, rows, sums,
+                scores, rows, sums, marks,
             )  # fmt: skip
         best[n, :size], best_rows[n, :size], found[n] = scores[:size], rows[:size], size

@@ -45,7 +45,7 @@ from searchkit.types import Mask
 
 # so that the ranks of many segments together come near to any k; 8 fill half of a cache line
 _TOP_RANKS = np.array([1, 5, 10, 20, 50, 100, 300, 1000])
-_COMMON = 10  # terms in one of so many documents or more have a grid of their counts
+_COMMON = 9  # terms in one of so many documents or more have a grid of their counts
 _SLACK = 5e-6  # more than float32 rounds, and more than what is known of terms was rounded
 
 

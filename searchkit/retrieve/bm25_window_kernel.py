@@ -19,13 +19,15 @@ from searchkit.retrieve.bm25_posting_kernel import (
     place_of,
 )
 
+BLOCK = 32  # sums compared together
 PLACES = nb.uint16[::1]
 PAIR = nb.types.UniTuple(I8, 2)
-WALKED = nb.types.Tuple((I8, I8, nb.boolean))
+MARKS = nb.uint8[::1]
+_ADD = nb.types.Tuple((I8, I8, nb.boolean))(I8, I8, I8, I8, F8, TUPLE, F8[::1], MARKS, PLACES, I8)
 
 
-@nb.njit(WALKED(I8, I8, I8, I8, F8, TUPLE, F8[::1], PLACES, I8), cache=True, nogil=True)
-def _add_known(at, last, start, stop, weight, part, sums, met, n_met):
+@nb.njit(_ADD, cache=True, nogil=True)
+def _add_known(at, last, start, stop, weight, part, sums, marks, met, n_met):
     """What `add` does, by the table of shares."""
     rows, counts, codes, shares, wide = part[0], part[1], part[7], part[8], False
     # unsigned places: numba then leaves out its check for places counted from the end
@@ -40,13 +42,14 @@ def _add_known(at, last, start, stop, weight, part, sums, met, n_met):
         met[n_places] = place
         n_places += np.uint64(before == 0.0)
         sums[place] = before + weight * shares[place_of(count, codes[row])]
-        wide |= count == WIDE
+        if count == WIDE:
+            marks[place], wide = 1, True
         n += np.uint64(1)
     return np.int64(n), np.int64(n_places), wide
 
 
-@nb.njit(WALKED(I8, I8, I8, I8, F8, TUPLE, F8[::1], PLACES, I8), cache=True, nogil=True)
-def _add_computed(at, last, start, stop, weight, part, sums, met, n_met):
+@nb.njit(_ADD, cache=True, nogil=True)
+def _add_computed(at, last, start, stop, weight, part, sums, marks, met, n_met):
     """What `add` does, posting by posting."""
     rows = part[0]
     while at < last and rows[at] < stop:
@@ -59,36 +62,42 @@ def _add_computed(at, last, start, stop, weight, part, sums, met, n_met):
     return at, n_met, False
 
 
-@nb.njit(WALKED(I8, I8, I8, I8, F8, TUPLE, F8[::1], PLACES, I8), cache=True, nogil=True)
-def add(at, last, start, stop, weight, part, sums, met, n_met):
+@nb.njit(_ADD, cache=True, nogil=True)
+def add(at, last, start, stop, weight, part, sums, marks, met, n_met):
     """Walk one term through the window [start, stop).
 
     met: the places whose sum is not 0 any more, n_met of them.
-    Where the term stands then, n_met, and whether a posting gave its bound for its gain.
+    marks: (WINDOW,) set where a posting gave its bound for its gain.
+    Where the term stands then, n_met, and whether a mark was set.
     """
     at = gallop(part[0], at, last, np.uint32(start))
     if len(part[7]):
-        return _add_known(at, last, start, stop, weight, part, sums, met, n_met)
-    return _add_computed(at, last, start, stop, weight, part, sums, met, n_met)
+        return _add_known(at, last, start, stop, weight, part, sums, marks, met, n_met)
+    return _add_computed(at, last, start, stop, weight, part, sums, marks, met, n_met)
 
 
-@nb.njit(I8(PLACES, I8, F8, F8[::1], PLACES), cache=True, nogil=True)
-def above(met, n_met, least, sums, places):
-    """Write those of the places met whose sum is above `least`; how many."""
+@nb.njit(I8(F8[::1], I8, F8, PLACES), cache=True, nogil=True)
+def above(sums, size, least, places):
+    """Write the places in [0, size) whose sum is above `least`; how many. Most blocks hold none."""
     n = 0
-    for place in met[:n_met]:
-        places[np.uint64(n)] = place
-        n += np.int64(sums[place] > least)
+    for start in range(np.uint64(0), np.uint64(size), np.uint64(BLOCK)):
+        stop, held = min(start + np.uint64(BLOCK), np.uint64(size)), 0
+        for at in range(start, stop):  # no way out of this loop, so it is vectorised
+            held += np.int64(sums[at] > least)
+        if held:
+            for at in range(start, stop):
+                places[n] = at
+                n += np.int64(sums[at] > least)
     return n
 
 
 _LOOK = nb.types.Tuple((I8, nb.boolean))(
-    PLACES, I8, nb.types.UniTuple(I8, 3), F8, F8, TUPLE, nb.uint8[::1], F8[::1], PLACES
+    PLACES, I8, nb.types.UniTuple(I8, 3), F8, F8, TUPLE, nb.uint8[::1], F8[::1], MARKS, PLACES
 )
 
 
 @nb.njit(_LOOK, cache=True, nogil=True)
-def _look_known(held, n_held, where, weight, least, part, grid, sums, places):
+def _look_known(held, n_held, where, weight, least, part, grid, sums, marks, places):
     """What `look` does, by the table of shares."""
     codes, shares, wide = part[7], part[8], False
     start, n = np.uint64(where[2]), np.uint64(0)
@@ -100,12 +109,13 @@ def _look_known(held, n_held, where, weight, least, part, grid, sums, places):
         sums[place] = total
         places[n] = place
         n += np.uint64(total > least)
-        wide |= count == WIDE
+        if count == WIDE:
+            marks[place], wide = 1, True
     return np.int64(n), wide
 
 
 @nb.njit(_LOOK, cache=True, nogil=True)
-def _look_computed(held, n_held, where, weight, least, part, grid, sums, places):
+def _look_computed(held, n_held, where, weight, least, part, grid, sums, marks, places):
     """What `look` does, posting by posting."""
     first, last, start = where
     rows, n = part[0], 0
@@ -121,12 +131,43 @@ def _look_computed(held, n_held, where, weight, least, part, grid, sums, places)
 
 
 @nb.njit(_LOOK, cache=True, nogil=True)
-def look(held, n_held, where, weight, least, part, grid, sums, places):
+def look(held, n_held, where, weight, least, part, grid, sums, marks, places):
     """Add one term, of a grid, to the documents held, and write the places of those above `least`.
 
     where: first posting of the term, one past its last, the window's first row.
-    How many are above, and whether a posting gave its bound for its gain.
+    How many are above, and whether a mark was set.
     """
     if len(part[7]):
-        return _look_known(held, n_held, where, weight, least, part, grid, sums, places)
-    return _look_computed(held, n_held, where, weight, least, part, grid, sums, places)
+        return _look_known(held, n_held, where, weight, least, part, grid, sums, marks, places)
+    return _look_computed(held, n_held, where, weight, least, part, grid, sums, marks, places)
+
+
+@nb.njit(
+    I8(PLACES, I8, nb.types.UniTuple(I8, 3), F8, F8, TUPLE, F8[::1], PLACES), cache=True, nogil=True
+)  # fmt: skip
+def seek(held, n_held, where, weight, least, part, sums, places):
+    """What `look` does for a term without a grid; the places held ascend.
+
+    where: where the term stands, one past its last posting, the window's first row.
+    """
+    at, last, start = where
+    rows, n = part[0], 0
+    for i in range(n_held):
+        place = held[i]
+        row = start + np.int64(place)
+        at = gallop(rows, at, last, np.uint32(row))
+        if at < last and rows[at] == row:
+            sums[place] += gain(at, row, weight, *part[1:7])
+        places[n] = place
+        n += np.int64(sums[place] > least)
+    return n
+
+
+@nb.njit(I8(PLACES, I8, F8, F8[::1], PLACES), cache=True, nogil=True)
+def keep(held, n_held, least, sums, places):
+    """Write those of the places held whose sum is above `least`; how many."""
+    n = 0
+    for i in range(n_held):
+        places[n] = held[i]
+        n += np.int64(sums[held[i]] > least)
+    return n
