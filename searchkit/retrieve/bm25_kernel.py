@@ -13,7 +13,20 @@ import numba as nb
 import numpy as np
 
 from searchkit.retrieve.bm25_posting_kernel import F4, F8, GRIDS, I8, PART, TUPLE, gain, gallop
-from searchkit.retrieve.bm25_window_kernel import MARKS, PAIR, PLACES, above, add, keep, look, seek
+from searchkit.retrieve.bm25_window_kernel import (
+    ALLOWED,
+    MARKS,
+    PAIR,
+    PICKED,
+    PLACES,
+    above,
+    add,
+    keep,
+    let_through,
+    look,
+    put,
+    seek,
+)
 
 WINDOW = 16384
 BUFFERED = 256  # candidates held beside the k best before the worst are dropped
@@ -57,21 +70,23 @@ def _exact(row, firsts, at, lasts, weights, part):
 
 _PRUNE = nb.types.Tuple((I8, I8, I8, nb.boolean))(
     I8[::1], I8[::1], I8[::1], I8[::1], F8[::1], I8[::1], F8[::1], F8[::1], PAIR, F8, TUPLE, GRIDS,
-    PLACES, I8, F8[::1], MARKS, PLACES,
+    ALLOWED, I8, PLACES, I8, F8[::1], MARKS, PLACES,
 )  # fmt: skip
 
 
 @nb.njit(_PRUNE, cache=True, nogil=True)
 def _prune(order, firsts, at, lasts, weights, slots, reach, spread, window, least, part, grids,
-           met, n_met, sums, marks, places):  # fmt: skip
-    """Add the terms of `order` to the places met, of which those that give least come first.
+           allowed, n_few, met, n_met, sums, marks, places):  # fmt: skip
+    """Add the terms of `order` to the places met; of them those that give least come first.
 
+    n_few: if not 0, only to the first so many, which ascend and are all that is allowed.
     Which places can still reach `least` is written to `places`, ascending. How many they are,
     n_met, how many terms were walked all the same, and whether a mark was set.
     """
-    held, n_held, n_walked, wide, (start, stop) = met, n_met, 0, False, window
-    n_grids = np.int64((slots[order] >= 0).sum())
-    rest = reach[len(order)]
+    held, n_held, n_walked, wide, (start, stop) = met, n_few or n_met, 0, False, window
+    n_grids, rest = np.int64((slots[order] >= 0).sum()), reach[len(order)]
+    if len(allowed) and not n_few:
+        held, n_held = places, let_through(met, n_met, start, allowed, places)
     for i in range(n_grids - 1, -1, -1):  # the dearest first
         t = order[i]
         rest -= reach[i + 1] - reach[i]
@@ -80,12 +95,13 @@ def _prune(order, firsts, at, lasts, weights, slots, reach, spread, window, leas
             grids[slots[t]], sums, marks, places,
         )  # fmt: skip
         held, wide = places, wide or bounded
-    if n_grids == 0:
-        n_held = n_met if n_met >= SORTED else keep(met, n_met, least - rest, sums, places)
+    if n_grids == 0 and (n_few or n_held < SORTED):
+        n_held = keep(held, n_held, least - rest, sums, places)
     if n_held < SORTED:
         places[:n_held].sort()
-    else:  # the same places, for what was left out has not gained since
+    elif not n_few:  # the same places, for what was left out has not gained since
         n_held = above(sums, stop - start, least - rest, places)
+        n_held = let_through(places, n_held, start, allowed, places)
     for i in range(len(order) - 1, n_grids - 1, -1):
         t = order[i]
         rest -= reach[i + 1] - reach[i]
@@ -137,14 +153,16 @@ _WALK = I8(
     *_QUERY,
     *PART,
     GRIDS,
-    *(nb.boolean[::1], I8, PAIR, I8, F4[::1], I8[::1], F4[::1], I8[::1], I8, F8[::1], MARKS),
+    *(ALLOWED, PICKED, nb.boolean, I8, PAIR, I8),
+    *(F4[::1], I8[::1], F4[::1], I8[::1], I8, F8[::1], MARKS),
 )
 
 
 # firsts, lasts: (n_terms,) first posting of each query term, in query order, and one past its last
 # weights: (n_terms,) > 0; bounds: (n_terms,) no posting of the term gives more
 # slots: (n_terms,) where the counts of the term stand in `grids`, (n_slots, bytes), or -1
-# allowed: (n_docs,) or empty; base: global row of the segment's first
+# allowed: (n_docs,) or empty; picked: the rows that it allows, where told
+# base: global row of the segment's first
 # grain: of how many global rows the first how many are looked at
 # bars: (1,) in and out: what the k-th score is above, whatever is found
 # most: (1,) in and out: how many terms may be spared, by what it cost so far; grids always may
@@ -153,25 +171,30 @@ _WALK = I8(
 # sums, marks: (WINDOW,) zeros, and zeros again on return
 @nb.njit(_WALK, cache=True, nogil=True)
 def walk(firsts, lasts, weights, bounds, slots, rows, counts, title_counts, overflow, q, curve,
-         fields, codes, shares, grids, allowed, base, grain, k, bars, most, best, best_rows, found,
-         sums, marks):  # fmt: skip
+         fields, codes, shares, grids, allowed, picked, told, base, grain, k, bars, most, best,
+         best_rows, found, sums, marks):  # fmt: skip
     part = (rows, counts, title_counts, overflow, q, curve, fields, codes, shares)
-    n_grids = np.int64((slots >= 0).sum())
+    n_terms, n_grids = len(firsts), np.int64((slots >= 0).sum())
     # those of a grid come first, and of them those that give least
     order, at = np.argsort(bounds + (slots < 0) * bounds.sum()), firsts.copy()
-    reach = np.zeros(len(firsts) + 1)  # what the i first terms can give together
-    reach[1:] = np.cumsum(bounds[order])
-    places, met = np.empty(WINDOW + 1, np.uint16), np.empty(WINDOW + 1, np.uint16)
+    reach = np.append(0.0, np.cumsum(bounds[order]))  # what the i first terms can give together
+    places, met = np.empty(2 * WINDOW + 1, np.uint16), np.empty(2 * WINDOW + 1, np.uint16)
     spread = (lasts - firsts) * (WINDOW / max(len(q), 1))  # postings a window
-    bar = bars[0]
-    stride, size = grain
+    bar, (stride, size) = bars[0], grain
     for start in range(-base % stride if size < stride else 0, len(q), stride):
         stop, least, n_met, cheap, wide = min(start + size, len(q)), bar * SLACK, 0, 0, False
-        if reach[len(firsts)] < least:
+        if reach[n_terms] < least:
             break  # no document can get in any more
         while cheap < max(n_grids, most[0]) and reach[cheap + 1] < least:
             cheap += 1
-        for i in range(cheap, len(firsts)):
+        few = picked[np.searchsorted(picked, start) : np.searchsorted(picked, stop)]
+        if told and len(few) == 0:
+            continue
+        n_few = 0
+        if told and len(few) * n_grids < spread[order[cheap:n_grids]].sum():
+            # sooner looked up in all grids than met by walking
+            cheap, n_met, n_few = n_grids, put(few, start, met), len(few)
+        for i in range(cheap, n_terms):
             t = order[i] if cheap else i  # all of them: in the query's order, so exactly
             at[t], n_met, bounded = add(
                 at[t], lasts[t], start, stop, weights[t], part, sums, marks, met, n_met
@@ -180,7 +203,7 @@ def walk(firsts, lasts, weights, bounds, slots, rows, counts, title_counts, over
         if cheap:
             n_places, n_met, n_walked, bounded = _prune(
                 order[:cheap], firsts, at, lasts, weights, slots, reach, spread, (start, stop),
-                least, part, grids, met, n_met, sums, marks, places,
+                least, part, grids, allowed, n_few, met, n_met, sums, marks, places,
             )  # fmt: skip
             wide |= bounded
             most[0] = min(most[0], cheap - n_walked) if n_walked else most[0]

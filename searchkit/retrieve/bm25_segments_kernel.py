@@ -18,8 +18,8 @@ from searchkit.retrieve.bm25_posting_kernel import F4, F8, I8, fill, tops
 
 # columns of a segment that is walked: the address of an array, then its length
 (ROWS, COUNTS, TITLE_COUNTS, OVERFLOW, Q, CODES, SHARES, STARTS, TOPS, COMMON, GRIDS, ALIVE,
- ALLOWED, BASE) = range(0, 28, 2)  # fmt: skip
-WALKED = 28
+ ALLOWED, PICKED, BASE) = range(0, 30, 2)  # fmt: skip
+WALKED = 30
 # and of one whose terms are looked up; the lengths of others follow from these
 PREFIXES, OFFSETS, BYTES, FIRSTS, GONE, GONE_DFS = range(0, 12, 2)
 LOOKED = 12
@@ -178,10 +178,12 @@ def _walk_all(tables, curve, fields, ids, weights, bounds, bars, grain, k, score
                 held += 1
         if held:
             allowed = nb.carray(_pointer(of[ALLOWED]), (of[ALLOWED + 1],), np.bool_)
+            n_picked = of[PICKED + 1]  # -1: not told
+            picked = nb.carray(_pointer(of[PICKED]), (max(n_picked, 0),), np.uint32)
             size = walk(
                 starts[:held], stops[:held], weighed[:held], most[:held], slots[:held],
-                *_part(of, curve, fields), grids, allowed, of[BASE], grain, k, bars, spared, scores,
-                rows, size, sums, marks,
+                *_part(of, curve, fields), grids, allowed, picked, n_picked >= 0, of[BASE], grain,
+                k, bars, spared, scores, rows, size, sums, marks,
             )  # fmt: skip
     return shrink(scores, rows, size, k)
 

@@ -29,6 +29,7 @@ from searchkit.retrieve.bm25_segments_kernel import (
     LOOKED,
     OFFSETS,
     OVERFLOW,
+    PICKED,
     PREFIXES,
     ROWS,
     SHARES,
@@ -46,6 +47,7 @@ from searchkit.types import Mask
 # so that the ranks of many segments together come near to any k; 8 fill half of a cache line
 _TOP_RANKS = np.array([1, 5, 10, 20, 50, 100, 300, 1000])
 _COMMON = 9  # terms in one of so many documents or more have a grid of their counts
+_SELECTIVE = 4  # a mask that lets one of so many documents through, or fewer, is told by its rows
 _SLACK = 5e-6  # more than float32 rounds, and more than what is known of terms was rounded
 
 
@@ -112,7 +114,8 @@ class KernelTables:
         rows, known = [], _Shares(params, mean)
         for part, q in zip(parts, qs, strict=True):
             of = _row(self._held, _postings_of(part, q, known))
-            rows.append(of | {ALLOWED: of[ALIVE], ALLOWED + 1: of[ALIVE + 1], BASE: part.base})
+            masked = {ALLOWED: of[ALIVE], ALLOWED + 1: of[ALIVE + 1], PICKED + 1: -1}
+            rows.append(of | masked | {BASE: part.base})
         self._table, self._learning = _table(rows, WALKED), Lock()
 
     def walk(
@@ -127,10 +130,10 @@ class KernelTables:
         ends = np.cumsum([0, *(len(query.weights) for query in queries)])
         table, held = self._table, list[NDArray[Any]]()
         if allowed is not None:
-            held = [np.ascontiguousarray(mask) for mask in allowed]
             table = table.copy()
-            table[:, ALLOWED] = [mask.ctypes.data for mask in held]
-            table[:, ALLOWED + 1] = [len(mask) for mask in held]
+            for n, mask in enumerate(allowed):
+                masked = _row(held, _allowed_by(mask))
+                table[n, [*masked]] = [*masked.values()]
         shape = (len(queries), k)
         best, rows = np.empty(shape, np.float32), np.empty(shape, np.int64)
         found = np.zeros(len(queries), np.int64)
@@ -141,6 +144,13 @@ class KernelTables:
             1 - _SLACK, allowed is None, k, best, rows, found,
         )  # fmt: skip
         return best, rows, found
+
+
+def _allowed_by(mask: Mask) -> dict[int, NDArray[Any]]:
+    """The rows that a mask lets through, in two ways where they are few."""
+    few = np.count_nonzero(mask) * _SELECTIVE <= len(mask)
+    picked = {PICKED: np.flatnonzero(mask).astype(np.uint32)} if few else {}
+    return {ALLOWED: mask, **picked}
 
 
 def _terms_of(postings: Postings) -> dict[int, NDArray[Any]]:

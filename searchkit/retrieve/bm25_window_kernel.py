@@ -23,6 +23,8 @@ BLOCK = 32  # sums compared together
 PLACES = nb.uint16[::1]
 PAIR = nb.types.UniTuple(I8, 2)
 MARKS = nb.uint8[::1]
+ALLOWED = nb.boolean[::1]
+PICKED = nb.uint32[::1]
 _ADD = nb.types.Tuple((I8, I8, nb.boolean))(I8, I8, I8, I8, F8, TUPLE, F8[::1], MARKS, PLACES, I8)
 
 
@@ -171,3 +173,21 @@ def keep(held, n_held, least, sums, places):
         places[n] = held[i]
         n += np.int64(sums[held[i]] > least)
     return n
+
+
+@nb.njit(I8(PLACES, I8, I8, ALLOWED, PLACES), cache=True, nogil=True)
+def let_through(held, n_held, start, allowed, places):
+    """Write those of the places held whose row is allowed, all where no mask is; how many."""
+    n = 0
+    for i in range(n_held):
+        places[n] = held[i]
+        n += np.int64(len(allowed) == 0 or allowed[start + np.int64(held[i])])
+    return n
+
+
+@nb.njit(I8(PICKED, I8, PLACES), cache=True, nogil=True)
+def put(few, start, places):
+    """Write the places of rows; how many."""
+    for i in range(len(few)):
+        places[i] = np.int64(few[i]) - start
+    return len(few)
