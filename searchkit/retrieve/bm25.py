@@ -19,8 +19,10 @@ from searchkit.index.postings import Postings
 from searchkit.index.terms import prefixes_of
 from searchkit.index.tombstones import Tombstones
 from searchkit.models.device import n_cores
+from searchkit.models.telling import tell
 from searchkit.retrieve.bm25_formula import BM25Params, Collection, curve, idf, okapi_floor
 from searchkit.retrieve.bm25_queries import QueryTerms, WeightedTerms
+from searchkit.retrieve.kernels import kernel
 from searchkit.types import Mask, Match, Ranking, Rows, Scores
 
 if TYPE_CHECKING:
@@ -255,6 +257,8 @@ class BM25Retriever:
 
     @cached_property
     def _tables(self) -> KernelTables:
+        if not kernel.keeps("walk_queries"):
+            tell("Compiling BM25 for this machine, once: half a minute.")
         from searchkit.retrieve.bm25_tables import KernelTables
 
         mean = self.collection.mean_length(self.params)

@@ -4,7 +4,7 @@ Rows are taken in windows that stay in the cache. Terms whose bounds together ca
 k-th score are no longer walked, only looked up for the documents that the other terms leave: those
 in many documents first, in grids of their counts (MaxScore: Turtle and Flood, IPM 1995). What
 might get in is scored again in the query's order where rounding could tell, so that the sums are
-those of the numpy twin, bit for bit. Compiled with explicit signatures, cached, without the GIL.
+those of the numpy twin, bit for bit. Compiled with explicit signatures.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from searchkit.retrieve.bm25_window_kernel import (
     put,
     seek,
 )
+from searchkit.retrieve.kernels import kernel
 
 WINDOW = 16384
 BUFFERED = 256  # candidates held beside the k best before the worst are dropped
@@ -36,7 +37,7 @@ EPSILON = 2.3e-16  # float64's rounding, relative, of one addition
 SLACK = 1.0 - 1e-9  # bounds are sums in another order than the scores
 
 
-@nb.njit("i8(f4[::1], i8[::1], i8, i8)", cache=True, nogil=True)
+@kernel("i8(f4[::1], i8[::1], i8, i8)")
 def shrink(scores, rows, found, k):
     """Leave the k best, in their order, of which the first are better among equals."""
     if found <= k:
@@ -53,7 +54,7 @@ def shrink(scores, rows, found, k):
     return n
 
 
-@nb.njit(F8(I8, I8[::1], I8[::1], I8[::1], F8[::1], TUPLE), cache=True, nogil=True)
+@kernel(F8(I8, I8[::1], I8[::1], I8[::1], F8[::1], TUPLE))
 def _exact(row, firsts, at, lasts, weights, part):
     """The score of one document, summed in the query's order."""
     total, rows = 0.0, part[0]
@@ -74,7 +75,7 @@ _PRUNE = nb.types.Tuple((I8, I8, I8, nb.boolean))(
 )  # fmt: skip
 
 
-@nb.njit(_PRUNE, cache=True, nogil=True)
+@kernel(_PRUNE)
 def _prune(order, firsts, at, lasts, weights, slots, reach, spread, window, least, part, grids,
            allowed, n_few, met, n_met, sums, marks, places):  # fmt: skip
     """Add the terms of `order` to the places met; of them those that give least come first.
@@ -123,7 +124,7 @@ _TAKE = nb.types.Tuple((I8, F4))(
 )  # fmt: skip
 
 
-@nb.njit(_TAKE, cache=True, nogil=True)
+@kernel(_TAKE)
 def _take(places, start, pruned, wide, firsts, at, lasts, weights, part, sums, marks, allowed,
           base, k, bar, best, best_rows, found):  # fmt: skip
     """Put the documents at `places` that beat the bar among the best; how many, and the bar then.
@@ -169,7 +170,7 @@ _WALK = I8(
 # best, best_rows: (k + BUFFERED,) in and out: scores and global rows, those before by row
 # found: how many they hold, fewer than k + BUFFERED; the result is how many they hold then
 # sums, marks: (WINDOW,) zeros, and zeros again on return
-@nb.njit(_WALK, cache=True, nogil=True)
+@kernel(_WALK)
 def walk(firsts, lasts, weights, bounds, slots, rows, counts, title_counts, overflow, q, curve,
          fields, codes, shares, grids, allowed, picked, told, base, grain, k, bars, most, best,
          best_rows, found, sums, marks):  # fmt: skip

@@ -1,12 +1,14 @@
 """Single postings for the kernel: what one gives and where it stands.
 
-Compiled with explicit signatures, cached, without the GIL.
+Compiled with explicit signatures.
 """
 
 from __future__ import annotations
 
 import numba as nb
 import numpy as np
+
+from searchkit.retrieve.kernels import kernel
 
 CODE_BITS = 12  # of the length of a document
 WIDE = 15  # counts from here on are alike in grids and in the table of shares, which bounds them
@@ -28,13 +30,13 @@ PART = (ROWS, *GAIN, nb.uint16[::1], F8[::1])
 TUPLE = nb.types.Tuple(PART)
 
 
-@nb.njit(nb.uint64(nb.uint8, nb.uint16), cache=True, nogil=True, inline="always")
+@kernel(nb.uint64(nb.uint8, nb.uint16), inline="always")
 def place_of(count, code):
     """Where a share stands: those of a count together, for most counts are 1."""
     return (np.uint64(count) << np.uint64(CODE_BITS)) | np.uint64(code)
 
 
-@nb.njit(nb.uint8(nb.uint8[::1], nb.uint64), cache=True, nogil=True, inline="always")
+@kernel(nb.uint8(nb.uint8[::1], nb.uint64), inline="always")
 def count_in(grid, row):
     """How often a term stands in a document, by its grid; WIDE: that often or more."""
     return (grid[row >> np.uint64(1)] >> np.uint8((row & np.uint64(1)) << np.uint64(2))) & np.uint8(
@@ -42,7 +44,7 @@ def count_in(grid, row):
     )
 
 
-@nb.njit(nb.void(I8, I8, ROWS, COUNTS, nb.uint8[::1]), cache=True, nogil=True)
+@kernel(nb.void(I8, I8, ROWS, COUNTS, nb.uint8[::1]))
 def fill(first, last, rows, counts, grid):
     """Write the counts of the postings [first, last), two documents a byte."""
     for at in range(first, last):
@@ -50,7 +52,7 @@ def fill(first, last, rows, counts, grid):
         grid[row >> 1] |= np.uint8(min(counts[at], WIDE)) << np.uint8((row & 1) << 2)
 
 
-@nb.njit(F8(I8, COUNTS, COUNTS, OVERFLOW, F8[::1]), cache=True, nogil=True)
+@kernel(F8(I8, COUNTS, COUNTS, OVERFLOW, F8[::1]))
 def _frequency(at, counts, title_counts, overflow, fields):
     count = np.int64(counts[at])
     if fields[0] == 1.0 and fields[1] == 1.0:
@@ -64,7 +66,7 @@ def _frequency(at, counts, title_counts, overflow, fields):
     return fields[0] * title + fields[1] * (count - title)
 
 
-@nb.njit(F8(I8, I8, F8, *GAIN), cache=True, nogil=True)
+@kernel(F8(I8, I8, F8, *GAIN))
 def gain(at, row, weight, counts, title_counts, overflow, q, curve, fields):
     """What the posting `at`, of document `row`, adds; 0 where its fields weigh nothing."""
     tf = _frequency(at, counts, title_counts, overflow, fields)
@@ -73,7 +75,7 @@ def gain(at, row, weight, counts, title_counts, overflow, q, curve, fields):
     return weight * (curve[0] + curve[1] * ((tf + curve[2] * q[row]) / (tf + q[row])))
 
 
-@nb.njit(nb.void(I8, I8, nb.boolean[::1], I8[::1], F4[::1], *PART), cache=True, nogil=True)
+@kernel(nb.void(I8, I8, nb.boolean[::1], I8[::1], F4[::1], *PART))
 def tops(first, last, alive, ranks, best, rows, counts, title_counts, overflow, q, curve, fields,
          codes, shares):  # fmt: skip
     """What the best postings in [first, last) give with weight 1, of documents that are alive.
@@ -106,7 +108,7 @@ def tops(first, last, alive, ranks, best, rows, counts, title_counts, overflow, 
                 i += 1
 
 
-@nb.njit(I8(ROWS, I8, I8, nb.uint32), cache=True, nogil=True)
+@kernel(I8(ROWS, I8, I8, nb.uint32))
 def gallop(rows, at, stop, row):
     """First posting in [at, stop) whose row is `row` or more."""
     step = 1

@@ -2,8 +2,7 @@
 
 A call for each segment costs more than the work in it where segments are small. Numba takes no
 list of segments of unlike arrays in a compiled signature, so each segment is a row of addresses
-and sizes; whoever makes the table keeps the arrays. Compiled with explicit signatures, cached,
-without the GIL.
+and sizes; whoever makes the table keeps the arrays. Compiled with explicit signatures.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from numba.extending import intrinsic
 
 from searchkit.retrieve.bm25_kernel import BUFFERED, WINDOW, shrink, walk
 from searchkit.retrieve.bm25_posting_kernel import F4, F8, I8, fill, tops
+from searchkit.retrieve.kernels import kernel
 
 # columns of a segment that is walked: the address of an array, then its length
 (ROWS, COUNTS, TITLE_COUNTS, OVERFLOW, Q, CODES, SHARES, STARTS, TOPS, COMMON, GRIDS, ALIVE,
@@ -35,7 +35,7 @@ def _pointer(typingctx, address):
     return nb.types.voidptr(address), build
 
 
-@nb.njit(nb.int64(nb.uint8[::1], I8, I8, nb.uint8[::1], I8, I8), cache=True, nogil=True)
+@kernel(nb.int64(nb.uint8[::1], I8, I8, nb.uint8[::1], I8, I8))
 def _order(one, a, b, other, c, d):
     """Below 0, 0 or above it as the bytes one[a:b] stand before, at or behind other[c:d]."""
     for n in range(min(b - a, d - c)):
@@ -44,8 +44,7 @@ def _order(one, a, b, other, c, d):
     return (b - a) - (d - c)
 
 
-@nb.njit(I8(nb.uint64[::1], I8[::1], nb.uint8[::1], nb.uint64, nb.uint8[::1], I8, I8),
-         cache=True, nogil=True)  # fmt: skip
+@kernel(I8(nb.uint64[::1], I8[::1], nb.uint8[::1], nb.uint64, nb.uint8[::1], I8, I8))
 def _find(prefixes, offsets, spelled, prefix, wanted, first, last):
     """The term wanted[first:last] in a sorted table, -1 where it is not there."""
     low, high = 0, len(prefixes)
@@ -65,8 +64,7 @@ def _find(prefixes, offsets, spelled, prefix, wanted, first, last):
 
 # tables: (n_segments, LOOKED); prefixes, offsets, wanted: of the terms that are looked up
 # ids: (n_segments, n) written, -1 where a segment has no such term; dfs: (n,) written
-@nb.njit(nb.void(I8[:, ::1], nb.uint64[::1], I8[::1], nb.uint8[::1], I8[:, ::1], I8[::1]),
-         cache=True, nogil=True)  # fmt: skip
+@kernel(nb.void(I8[:, ::1], nb.uint64[::1], I8[::1], nb.uint8[::1], I8[:, ::1], I8[::1]))
 def look_up(tables, prefixes, offsets, wanted, ids, dfs):
     dfs[:] = 0
     for s in range(len(tables)):
@@ -88,7 +86,7 @@ def look_up(tables, prefixes, offsets, wanted, ids, dfs):
                     dfs[t] -= np.int64(gone_dfs[at])
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel()
 def _part(of, curve, fields):
     """The arrays of a segment, as `walk` takes them."""
     return (
@@ -104,7 +102,7 @@ def _part(of, curve, fields):
     )
 
 
-@nb.njit(F8(F8[:, ::1], I8[::1], I8), cache=True, nogil=True)
+@kernel(F8(F8[:, ::1], I8[::1], I8))
 def _reached(shares, ranks, k):
     """What k documents or more give: ranks[i] of a segment give shares[s, i] or more, each."""
     at, held = np.zeros(len(shares), np.int64), 0
@@ -121,7 +119,7 @@ def _reached(shares, ranks, k):
         at[of] += 1
 
 
-@nb.njit(cache=True, nogil=True)
+@kernel()
 def _grids(of):
     """Terms in many documents, ascending, and their counts by document: (n_common, bytes)."""
     common = nb.carray(_pointer(of[COMMON]), (of[COMMON + 1],), np.int64)
@@ -129,7 +127,7 @@ def _grids(of):
     return common, nb.carray(_pointer(of[GRIDS]), shape, np.uint8)
 
 
-@nb.njit(I8(I8[::1], I8), cache=True, nogil=True)
+@kernel(I8(I8[::1], I8))
 def _slot(common, id_):
     """Where a term stands among those in many documents, -1 where it is in few."""
     at = np.searchsorted(common, id_)
@@ -139,7 +137,7 @@ def _slot(common, id_):
 # tables: (n_segments, WALKED); curve, fields: of all segments; ranks: of `tops`
 # ids: (n_segments, n_terms), -1 where a segment has no such term
 # One thread at a time: what is known of the terms from then on is written into the tables.
-@nb.njit(nb.void(I8[:, ::1], F8[::1], F8[::1], I8[::1], I8[:, ::1]), cache=True, nogil=True)
+@kernel(nb.void(I8[:, ::1], F8[::1], F8[::1], I8[::1], I8[:, ::1]))
 def learn(tables, curve, fields, ranks, ids):
     for s in range(len(tables)):
         of = tables[s]
@@ -156,9 +154,8 @@ def learn(tables, curve, fields, ranks, ids):
                 tops(first, last, alive, ranks, known[id_], *part)
 
 
-@nb.njit(I8(I8[:, ::1], F8[::1], F8[::1], I8[:, ::1], F8[::1], F8[:, ::1], F4[::1],
-            nb.types.UniTuple(I8, 2), I8, F4[::1], I8[::1], F8[::1], nb.uint8[::1]),
-         cache=True, nogil=True)  # fmt: skip
+@kernel(I8(I8[:, ::1], F8[::1], F8[::1], I8[:, ::1], F8[::1], F8[:, ::1], F4[::1],
+            nb.types.UniTuple(I8, 2), I8, F4[::1], I8[::1], F8[::1], nb.uint8[::1]))  # fmt: skip
 def _walk_all(tables, curve, fields, ids, weights, bounds, bars, grain, k, scores, rows, sums,
               marks):  # fmt: skip
     """The k best of one query into scores and rows, those of all segments; how many."""
@@ -188,7 +185,7 @@ def _walk_all(tables, curve, fields, ids, weights, bounds, bars, grain, k, score
     return shrink(scores, rows, size, k)
 
 
-@nb.njit(nb.types.UniTuple(I8, 3)(I8[:, ::1], I8), cache=True, nogil=True)
+@kernel(nb.types.UniTuple(I8, 3)(I8[:, ::1], I8))
 def _sample(tables, k):
     """Of how many rows the first how many are asked first, and which of their ranks to bet on.
 
@@ -211,9 +208,8 @@ def _sample(tables, k):
 # ends: (n_queries + 1,) where each query's terms begin; slack: a little below 1
 # open: whether no document is masked but those that are deleted
 # best, best_rows: (n_queries, k) written; found: (n_queries,) written, how many they hold
-@nb.njit(nb.void(I8[:, ::1], F8[::1], F8[::1], I8[::1], I8[:, ::1], F8[::1], I8[::1], F8,
-                 nb.boolean, I8, F4[:, ::1], I8[:, ::1], I8[::1]),
-         cache=True, nogil=True)  # fmt: skip
+@kernel(nb.void(I8[:, ::1], F8[::1], F8[::1], I8[::1], I8[:, ::1], F8[::1], I8[::1], F8,
+                 nb.boolean, I8, F4[:, ::1], I8[:, ::1], I8[::1]))  # fmt: skip
 def walk_queries(tables, curve, fields, ranks, ids, weights, ends, slack, open, k, best,  # noqa: A002
                  best_rows, found):  # fmt: skip
     n_segments, bars = len(tables), np.zeros(1, np.float32)

@@ -1,6 +1,6 @@
 """One window of rows for the kernel: terms walked through it, and terms looked up in it.
 
-Compiled with explicit signatures, cached, without the GIL.
+Compiled with explicit signatures.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from searchkit.retrieve.bm25_posting_kernel import (
     gallop,
     place_of,
 )
+from searchkit.retrieve.kernels import kernel
 
 BLOCK = 32  # sums compared together
 PLACES = nb.uint16[::1]
@@ -28,7 +29,7 @@ PICKED = nb.uint32[::1]
 _ADD = nb.types.Tuple((I8, I8, nb.boolean))(I8, I8, I8, I8, F8, TUPLE, F8[::1], MARKS, PLACES, I8)
 
 
-@nb.njit(_ADD, cache=True, nogil=True)
+@kernel(_ADD)
 def _add_known(at, last, start, stop, weight, part, sums, marks, met, n_met):
     """What `add` does, by the table of shares."""
     rows, counts, codes, shares, wide = part[0], part[1], part[7], part[8], False
@@ -50,7 +51,7 @@ def _add_known(at, last, start, stop, weight, part, sums, marks, met, n_met):
     return np.int64(n), np.int64(n_places), wide
 
 
-@nb.njit(_ADD, cache=True, nogil=True)
+@kernel(_ADD)
 def _add_computed(at, last, start, stop, weight, part, sums, marks, met, n_met):
     """What `add` does, posting by posting."""
     rows = part[0]
@@ -64,7 +65,7 @@ def _add_computed(at, last, start, stop, weight, part, sums, marks, met, n_met):
     return at, n_met, False
 
 
-@nb.njit(_ADD, cache=True, nogil=True)
+@kernel(_ADD)
 def add(at, last, start, stop, weight, part, sums, marks, met, n_met):
     """Walk one term through the window [start, stop).
 
@@ -78,7 +79,7 @@ def add(at, last, start, stop, weight, part, sums, marks, met, n_met):
     return _add_computed(at, last, start, stop, weight, part, sums, marks, met, n_met)
 
 
-@nb.njit(I8(F8[::1], I8, F8, PLACES), cache=True, nogil=True)
+@kernel(I8(F8[::1], I8, F8, PLACES))
 def above(sums, size, least, places):
     """Write the places in [0, size) whose sum is above `least`; how many. Most blocks hold none."""
     n = 0
@@ -98,7 +99,7 @@ _LOOK = nb.types.Tuple((I8, nb.boolean))(
 )
 
 
-@nb.njit(_LOOK, cache=True, nogil=True)
+@kernel(_LOOK)
 def _look_known(held, n_held, where, weight, least, part, grid, sums, marks, places):
     """What `look` does, by the table of shares."""
     codes, shares, wide = part[7], part[8], False
@@ -116,7 +117,7 @@ def _look_known(held, n_held, where, weight, least, part, grid, sums, marks, pla
     return np.int64(n), wide
 
 
-@nb.njit(_LOOK, cache=True, nogil=True)
+@kernel(_LOOK)
 def _look_computed(held, n_held, where, weight, least, part, grid, sums, marks, places):
     """What `look` does, posting by posting."""
     first, last, start = where
@@ -132,7 +133,7 @@ def _look_computed(held, n_held, where, weight, least, part, grid, sums, marks, 
     return n, False
 
 
-@nb.njit(_LOOK, cache=True, nogil=True)
+@kernel(_LOOK)
 def look(held, n_held, where, weight, least, part, grid, sums, marks, places):
     """Add one term, of a grid, to the documents held, and write the places of those above `least`.
 
@@ -144,8 +145,8 @@ def look(held, n_held, where, weight, least, part, grid, sums, marks, places):
     return _look_computed(held, n_held, where, weight, least, part, grid, sums, marks, places)
 
 
-@nb.njit(
-    I8(PLACES, I8, nb.types.UniTuple(I8, 3), F8, F8, TUPLE, F8[::1], PLACES), cache=True, nogil=True
+@kernel(
+    I8(PLACES, I8, nb.types.UniTuple(I8, 3), F8, F8, TUPLE, F8[::1], PLACES)
 )  # fmt: skip
 def seek(held, n_held, where, weight, least, part, sums, places):
     """What `look` does for a term without a grid; the places held ascend.
@@ -165,7 +166,7 @@ def seek(held, n_held, where, weight, least, part, sums, places):
     return n
 
 
-@nb.njit(I8(PLACES, I8, F8, F8[::1], PLACES), cache=True, nogil=True)
+@kernel(I8(PLACES, I8, F8, F8[::1], PLACES))
 def keep(held, n_held, least, sums, places):
     """Write those of the places held whose sum is above `least`; how many."""
     n = 0
@@ -175,7 +176,7 @@ def keep(held, n_held, least, sums, places):
     return n
 
 
-@nb.njit(I8(PLACES, I8, I8, ALLOWED, PLACES), cache=True, nogil=True)
+@kernel(I8(PLACES, I8, I8, ALLOWED, PLACES))
 def let_through(held, n_held, start, allowed, places):
     """Write those of the places held whose row is allowed, all where no mask is; how many."""
     n = 0
@@ -185,7 +186,7 @@ def let_through(held, n_held, start, allowed, places):
     return n
 
 
-@nb.njit(I8(PICKED, I8, PLACES), cache=True, nogil=True)
+@kernel(I8(PICKED, I8, PLACES))
 def put(few, start, places):
     """Write the places of rows; how many."""
     for i in range(len(few)):
