@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 # of them can put the room where the function stands.
 from searchkit import evaluate as _evaluate_room  # noqa: F401
 from searchkit import tune as _tune_room  # noqa: F401
-from searchkit.errors import SearchkitError
-from searchkit.types import Doc, Hit, Match, Place, Qrels, Query, Ranking, Run, Trace
 
 if TYPE_CHECKING:
     from searchkit.corpus.read import Corpus
+    from searchkit.errors import SearchkitError
     from searchkit.evaluate.compare import Comparison
     from searchkit.evaluate.measures import Evaluation
     from searchkit.index.change import Changed
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from searchkit.search.searcher import Searcher
     from searchkit.tune.bench.result import Bench
     from searchkit.tune.tuning import Tuning
+    from searchkit.types import Doc, Hit, Match, Place, Qrels, Query, Ranking, Run, Trace
 
 __all__ = [
     "Doc",
@@ -58,6 +58,20 @@ __all__ = [
     "update",
 ]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    """Types at their first use: numpy comes with them, and a command is there before it."""
+    from importlib import import_module
+
+    if name not in __all__:
+        raise AttributeError(f"module 'searchkit' has no attribute {name!r}")
+    room = import_module("searchkit.errors" if name == "SearchkitError" else "searchkit.types")
+    return getattr(room, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def build(corpus: Corpus, *, out: str | Path, **options: Any) -> Generation:  # noqa: ANN401

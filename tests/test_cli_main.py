@@ -52,6 +52,12 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.strip().splitlines()[-1] == "[]"
 
 
+def test_ctrl_c_is_heard_before_numpy_is_there():
+    code = "import sys, searchkit.cli.main; print({'numpy', 'typer', 'rich'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
 def test_a_search_by_words_imports_neither_models_nor_what_builds(tmp_path):
     index = build_sample(tmp_path / "x")
     code = (

@@ -14,6 +14,14 @@ BAD = {"q": [("wrong", 2.0), ("right", 1.0)], "r": [("right", 1.0)]}
 QRELS = {"q": {"right": 1}, "r": {"right": 1}}
 
 
+def test_every_name_that_is_offered_is_there():
+    for name in searchkit.__all__:
+        assert callable(getattr(searchkit, name))
+        assert name in dir(searchkit)
+    with pytest.raises(AttributeError, match="'searchkit' has no attribute 'serch'"):
+        _ = searchkit.serch
+
+
 def test_the_files_of_the_sample_are_read():
     queries = searchkit.read_queries(sample.queries_path())
     qrels = searchkit.read_qrels(str(sample.qrels_path()))
