@@ -22,7 +22,6 @@ from searchkit.retrieve.bm25_window_kernel import (
     above,
     add,
     keep,
-    let_through,
     look,
     put,
     seek,
@@ -86,8 +85,8 @@ def _prune(order, firsts, at, lasts, weights, slots, reach, spread, window, leas
     """
     held, n_held, n_walked, wide, (start, stop) = met, n_few or n_met, 0, False, window
     n_grids, rest = np.int64((slots[order] >= 0).sum()), reach[len(order)]
-    if len(allowed) and not n_few:
-        held, n_held = places, let_through(met, n_met, start, allowed, places)
+    if not n_few:  # most are met by one term alone, and not worth a look
+        held, n_held = places, keep(met, n_met, start, allowed, least - rest, sums, places)
     for i in range(n_grids - 1, -1, -1):  # the dearest first
         t = order[i]
         rest -= reach[i + 1] - reach[i]
@@ -96,13 +95,11 @@ def _prune(order, firsts, at, lasts, weights, slots, reach, spread, window, leas
             grids[slots[t]], sums, marks, places,
         )  # fmt: skip
         held, wide = places, wide or bounded
-    if n_grids == 0 and (n_few or n_held < SORTED):
-        n_held = keep(held, n_held, least - rest, sums, places)
     if n_held < SORTED:
         places[:n_held].sort()
     elif not n_few:  # the same places, for what was left out has not gained since
         n_held = above(sums, stop - start, least - rest, places)
-        n_held = let_through(places, n_held, start, allowed, places)
+        n_held = keep(places, n_held, start, allowed, least - rest, sums, places)
     for i in range(len(order) - 1, n_grids - 1, -1):
         t = order[i]
         rest -= reach[i + 1] - reach[i]
@@ -114,7 +111,8 @@ def _prune(order, firsts, at, lasts, weights, slots, reach, spread, window, leas
             at[t], n_met, bounded = add(
                 at[t], lasts[t], start, stop, weights[t], part, sums, marks, met, n_met
             )
-            n_held, wide = keep(places, n_held, least - rest, sums, places), wide or bounded
+            n_held = keep(places, n_held, start, allowed, least - rest, sums, places)
+            wide |= bounded
     return n_held, n_met, n_walked, wide
 
 

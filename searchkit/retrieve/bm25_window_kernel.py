@@ -166,23 +166,23 @@ def seek(held, n_held, where, weight, least, part, sums, places):
     return n
 
 
-@kernel(I8(PLACES, I8, F8, F8[::1], PLACES))
-def keep(held, n_held, least, sums, places):
-    """Write those of the places held whose sum is above `least`; how many."""
+@kernel(I8(PLACES, I8, I8, ALLOWED, F8, F8[::1], PLACES))
+def keep(held, n_held, start, allowed, least, sums, places):
+    """Write those of the places held whose sum is above `least` and whose row no mask hides.
+
+    start: the window's first row; allowed: (n_docs,), or empty where all are. How many are left.
+    """
     n = 0
+    if len(allowed):
+        for i in range(n_held):
+            place = held[i]
+            places[n] = place
+            # both are asked: a branch here is foreseen half of the time
+            n += np.int64(allowed[start + np.int64(place)]) & np.int64(sums[place] > least)
+        return n
     for i in range(n_held):
         places[n] = held[i]
         n += np.int64(sums[held[i]] > least)
-    return n
-
-
-@kernel(I8(PLACES, I8, I8, ALLOWED, PLACES))
-def let_through(held, n_held, start, allowed, places):
-    """Write those of the places held whose row is allowed, all where no mask is; how many."""
-    n = 0
-    for i in range(n_held):
-        places[n] = held[i]
-        n += np.int64(len(allowed) == 0 or allowed[start + np.int64(held[i])])
     return n
 
 
