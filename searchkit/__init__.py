@@ -60,14 +60,18 @@ __all__ = [
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401
-    """Types at their first use: numpy comes with them, and a command is there before it."""
-    from importlib import import_module
+if not TYPE_CHECKING:  # where the imports above stand, and a wrong name is found
 
-    if name not in __all__:
-        raise AttributeError(f"module 'searchkit' has no attribute {name!r}")
-    room = import_module("searchkit.errors" if name == "SearchkitError" else "searchkit.types")
-    return getattr(room, name)
+    def __getattr__(name: str) -> Any:  # noqa: ANN401
+        """Types and errors, imported at their first use: numpy comes with the types."""
+        from importlib import import_module
+
+        if name in ("errors", "types"):
+            return import_module(f"searchkit.{name}")
+        if name not in (*__all__, "Qrels", "Run"):
+            raise AttributeError(f"module 'searchkit' has no attribute {name!r}")
+        room = "searchkit.errors" if name == "SearchkitError" else "searchkit.types"
+        return getattr(import_module(room), name)
 
 
 def __dir__() -> list[str]:

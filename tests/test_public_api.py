@@ -18,6 +18,8 @@ def test_every_name_that_is_offered_is_there():
     for name in searchkit.__all__:
         assert callable(getattr(searchkit, name))
         assert name in dir(searchkit)
+    assert searchkit.types.Doc is searchkit.Doc
+    assert searchkit.errors.SearchkitError is searchkit.SearchkitError
     with pytest.raises(AttributeError, match="'searchkit' has no attribute 'serch'"):
         _ = searchkit.serch
 

@@ -14,6 +14,7 @@ from searchkit.analyze.analyzer import TextAnalyzer
 from searchkit.errors import ConfigError
 from searchkit.index.invert import PostingsBuilder, cut_batch
 from searchkit.index.postings import open_postings
+from searchkit.index.tombstones import count_tombstones
 from searchkit.retrieve.bm25 import BM25Retriever, LexicalPart
 from searchkit.retrieve.bm25_formula import BM25Params
 
@@ -195,14 +196,14 @@ def test_an_order_that_misleads_the_first_guess_changes_no_bit(best, k, tmp_path
     assert fast.retrieve(asked, k, mask) == slow.retrieve(asked, k, mask)
 
 
-@pytest.mark.parametrize("weights", [(1.0, 1.0), (2.0, 1.0)])
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (2.0, 1.0), (0.0, 1.0), (1.0, 0.0)])
 @pytest.mark.parametrize("longest", [60, 9_000])
 def test_common_terms_of_any_count_are_looked_up_exactly(weights, longest, tmp_path):
     """Counts around those that a grid tells apart, in documents whose lengths have codes or not."""
     draw = np.random.default_rng(8)
     docs = [
         (
-            ["a"] * int(draw.integers(0, 3)),
+            ["a"] * int(draw.integers(0, 3)) + ["head"] * (draw.random() < 0.02),
             ["a"] * int(draw.choice([0, 1, 13, 14, 15, 16, 300]))
             + ["b"] * int(draw.choice([0, 0, 1, 15, 16]))
             + [f"t{int(draw.zipf(1.5)) % 900}"] * int(draw.integers(0, 3))
@@ -216,9 +217,41 @@ def test_common_terms_of_any_count_are_looked_up_exactly(weights, longest, tmp_p
         for engine in ("numpy", "kernel")
     )
     asked = [f"t{n} a b w" for n in (1, 2, 3, 50, 400)] + ["a", "a b", "w b a", "t3 t5 t7 t9 a w b"]
+    asked += ["head a", "head b", "head t3 w", "t3 b head a"]  # of fields that may weigh nothing
     for mask in masks(len(docs), draw):
         for k in (1, 10, 100):
             assert fast.retrieve(asked, k, mask) == slow.retrieve(asked, k, mask)
+
+
+def test_a_segment_may_hold_a_term_in_deleted_documents_alone(tmp_path):
+    """A bound of 0 there, and a rare term that gives less than any common one."""
+    draw = np.random.default_rng(9)
+    docs = [
+        ([], ["rare"] * (row % 20 == 3) + [w for w in "abc" if draw.random() < 0.4] + ["pad"])
+        for row in range(3_000)
+    ]
+    gone = np.arange(3, 2_000, 20)
+    parts = []
+    for base, stop in ((0, 2_000), (2_000, 3_000)):
+        postings = postings_of(
+            [("", " ".join(text)) for _, text in docs[base:stop]], tmp_path / str(base)
+        )
+        parts.append(
+            LexicalPart(base, postings, None if base else count_tombstones(gone, postings))
+        )
+    fast, slow = (BM25Retriever(parts, analyzer=PLAIN, engine=e) for e in ("kernel", "numpy"))
+    asked = ["rare a", "a rare", "rare a b", "rare c b a", "pad rare", "rare"]
+    for mask in masks(len(docs), draw):
+        for k in (1, 10, 3_000):
+            assert fast.retrieve(asked, k, mask) == slow.retrieve(asked, k, mask)
+
+
+def test_a_mask_of_other_documents_is_refused(large):
+    _, fielded, folder = large
+    for engine in ("kernel", "numpy"):
+        found = retriever(fielded, folder / f"refused-{engine}", engine=engine)
+        with pytest.raises(ValueError, match="a mask of 3 rows for 30000 documents"):
+            found.retrieve(["t1"], 1, np.ones(3, np.bool_))
 
 
 # what bm25s gives to a query term that the document does not hold; the papers give it nothing

@@ -2,9 +2,10 @@
 
 Rows are taken in windows that stay in the cache. Terms whose bounds together cannot reach the
 k-th score are no longer walked, only looked up for the documents that the other terms leave: those
-in many documents first, in grids of their counts (MaxScore: Turtle and Flood, IPM 1995). What
-might get in is scored again in the query's order where rounding could tell, so that the sums are
-those of the numpy twin, bit for bit. Compiled with explicit signatures.
+in many documents first, in grids of their counts (MaxScore: Turtle and Flood, IPM 1995). Where a
+mask lets few rows through, those are looked up in all grids instead. What might get in is scored
+again in the query's order where rounding could tell, so that the sums are those of the numpy twin,
+bit for bit. Compiled with explicit signatures.
 """
 
 from __future__ import annotations
@@ -77,9 +78,10 @@ _PRUNE = nb.types.Tuple((I8, I8, I8, nb.boolean))(
 @kernel(_PRUNE)
 def _prune(order, firsts, at, lasts, weights, slots, reach, spread, window, least, part, grids,
            allowed, n_few, met, n_met, sums, marks, places):  # fmt: skip
-    """Add the terms of `order` to the places met; of them those that give least come first.
+    """Add the terms of `order`, of which those that give least come first, to the places met.
 
-    n_few: if not 0, only to the first so many, which ascend and are all that is allowed.
+    n_few: if not 0, only to met[:n_few], which ascend and are all that is allowed in the window;
+    every term of `order` has a grid then.
     Which places can still reach `least` is written to `places`, ascending. How many they are,
     n_met, how many terms were walked all the same, and whether a mark was set.
     """
@@ -160,7 +162,8 @@ _WALK = I8(
 # firsts, lasts: (n_terms,) first posting of each query term, in query order, and one past its last
 # weights: (n_terms,) > 0; bounds: (n_terms,) no posting of the term gives more
 # slots: (n_terms,) where the counts of the term stand in `grids`, (n_slots, bytes), or -1
-# allowed: (n_docs,) or empty; picked: the rows that it allows, where told
+# allowed: (n_docs,) or empty; told: whether picked holds all rows that it lets through
+# picked: (n,) ascending rows of the segment, or empty
 # base: global row of the segment's first
 # grain: of how many global rows the first how many are looked at
 # bars: (1,) in and out: what the k-th score is above, whatever is found
@@ -174,8 +177,8 @@ def walk(firsts, lasts, weights, bounds, slots, rows, counts, title_counts, over
          best_rows, found, sums, marks):  # fmt: skip
     part = (rows, counts, title_counts, overflow, q, curve, fields, codes, shares)
     n_terms, n_grids = len(firsts), np.int64((slots >= 0).sum())
-    # those of a grid come first, and of them those that give least
-    order, at = np.argsort(bounds + (slots < 0) * bounds.sum()), firsts.copy()
+    # those of a grid come first, always (a bound may be 0), and of them those that give least
+    order, at = np.argsort(bounds + (slots < 0) * (bounds.sum() + 1.0)), firsts.copy()
     reach = np.append(0.0, np.cumsum(bounds[order]))  # what the i first terms can give together
     places, met = np.empty(2 * WINDOW + 1, np.uint16), np.empty(2 * WINDOW + 1, np.uint16)
     spread = (lasts - firsts) * (WINDOW / max(len(q), 1))  # postings a window
@@ -190,7 +193,8 @@ def walk(firsts, lasts, weights, bounds, slots, rows, counts, title_counts, over
         if told and len(few) == 0:
             continue
         n_few = 0
-        if told and len(few) * n_grids < spread[order[cheap:n_grids]].sum():
+        share = (stop - start) / WINDOW
+        if told and len(few) * n_grids < spread[order[cheap:n_grids]].sum() * share:
             # sooner looked up in all grids than met by walking
             cheap, n_met, n_few = n_grids, put(few, start, met), len(few)
         for i in range(cheap, n_terms):

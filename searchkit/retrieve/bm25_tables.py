@@ -147,7 +147,7 @@ class KernelTables:
 
 
 def _allowed_by(mask: Mask) -> dict[int, NDArray[Any]]:
-    """The rows that a mask lets through, in two ways where they are few."""
+    """The rows that a mask lets through, where they are few as ascending numbers as well."""
     few = np.count_nonzero(mask) * _SELECTIVE <= len(mask)
     picked = {PICKED: np.flatnonzero(mask).astype(np.uint32)} if few else {}
     return {ALLOWED: mask, **picked}

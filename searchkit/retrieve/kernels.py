@@ -10,34 +10,44 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+import sys
+import tempfile
+from collections.abc import Callable
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from searchkit.home import home
+from searchkit.models.telling import tell
 
 Function = Callable[..., Any]
 
 
 class Kernels:
-    """A decorator as `numba.njit`, cached and without the GIL, for functions of these sources."""
+    """A decorator as `numba.njit`, cached and without the GIL, for the functions of some files."""
 
-    def __init__(self, sources: Sequence[Path]) -> None:
-        self._sources = sources
+    def __init__(self, sources: Path, pattern: str) -> None:
+        """sources: their folder; pattern: of the names of those that call each other."""
+        self._sources, self._pattern = sources, pattern
 
     def __call__(self, *signature: object, **options: object) -> Callable[[Function], Function]:
-        """signature: of the one compilation; without it numba takes those it is called with."""
+        """The function, compiled, or loaded if it was kept.
+
+        signature: of the one compilation; without it numba takes those it is called with.
+        """
         import numba
 
         config, njit = vars(numba.config), vars(numba)["njit"]  # whose types name no options
 
         def compiled(function: Function) -> Function:
+            # numba reads its setting where a function is wrapped, and has no other way to be told
             before = config["CACHE_DIR"]
-            config["CACHE_DIR"] = str(self.folder)  # read while a function is wrapped
+            config["CACHE_DIR"] = str(self.folder)
             try:
-                made: Function = njit(*signature, cache=True, nogil=True, **options)(function)
+                made: Function = njit(*signature, cache=self._writes, nogil=True, **options)(
+                    function
+                )
             finally:
                 config["CACHE_DIR"] = before
             return made
@@ -46,31 +56,55 @@ class Kernels:
 
     @cached_property
     def folder(self) -> Path:
-        """Where all is kept that was compiled of the sources as they are now.
+        """Where all is kept that was compiled here of the sources as they are now.
 
         Under NUMBA_CACHE_DIR if that is set, else beside the sources or, where those may not be
-        written, under SEARCHKIT_HOME; there what was compiled of former sources is removed.
+        written, under SEARCHKIT_HOME.
         """
-        from importlib.metadata import version
-
-        content = sha256(version("numba").encode())
-        for source in self._sources:
+        content = sha256()
+        for source in sorted(self._sources.glob(self._pattern)):
             content.update(sha256(source.read_bytes()).digest())
-        name = f"kernels-{content.hexdigest()[:16]}"
-        if named := os.environ.get("NUMBA_CACHE_DIR"):
-            return Path(named) / name
-        beside = self._sources[0].parent / "__pycache__"
-        writable = os.access(beside if beside.is_dir() else beside.parent, os.W_OK)
-        root = beside if writable else home() / "kernels"
-        if not (root / name).is_dir():
-            for former in root.glob("kernels-*"):
-                if former.name != name:  # which another process may have begun
-                    shutil.rmtree(former, ignore_errors=True)
-        return root / name
+        return self._root / f"{self._name}{content.hexdigest()[:16]}"
 
     def keeps(self, function: str) -> bool:
         """Whether a function is compiled already, so that it loads at once."""
         return any(self.folder.rglob(f"*.{function}-*.nbi"))
 
+    @property
+    def _root(self) -> Path:
+        if named := os.environ.get("NUMBA_CACHE_DIR"):
+            return Path(named)
+        beside = self._sources / "__pycache__"
+        written = os.access(beside if beside.is_dir() else self._sources, os.W_OK)
+        return beside if written else home() / "kernels"
 
-kernel = Kernels(sorted(Path(__file__).parent.glob("bm25_*kernel.py")))
+    @cached_property
+    def _name(self) -> str:
+        """Of folders that differ by the content of the sources alone."""
+        import numba
+        from llvmlite.binding import get_host_cpu_name
+
+        of = (numba.__version__, sys.implementation.cache_tag, get_host_cpu_name(), self._sources)
+        return f"kernels-{sha256(repr(of).encode()).hexdigest()[:8]}-"
+
+    @cached_property
+    def _writes(self) -> bool:
+        """Make the folder, without those of former sources; False, and a word, if that fails."""
+        is_new = not self.folder.is_dir()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.folder).close()
+        except OSError as error:
+            tell(
+                f"{self._root} cannot be written ({error.strerror}), so that BM25 is compiled at "
+                "every start. Set SEARCHKIT_HOME to a folder that you may write."
+            )
+            return False
+        if is_new:
+            for former in self._root.glob(f"{self._name}*"):
+                if former != self.folder:
+                    shutil.rmtree(former, ignore_errors=True)
+        return True
+
+
+kernel = Kernels(Path(__file__).parent, "bm25_*kernel.py")
