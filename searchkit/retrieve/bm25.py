@@ -100,9 +100,10 @@ class BM25Retriever:
 
         ValueError: `allowed` is not a mask of all rows.
         """
-        n_rows = sum(part.postings.n_docs for part in self.parts)
-        if allowed is not None and len(allowed) != n_rows:
-            raise ValueError(f"a mask of {len(allowed)} rows for {n_rows} documents")
+        if allowed is not None:
+            n_rows = sum(part.postings.n_docs for part in self.parts)
+            if len(allowed) != n_rows:
+                raise ValueError(f"a mask of {len(allowed)} rows for {n_rows} documents")
         if not self._runs_kernel(len(queries)):
             return [self._by_numpy(query, k, allowed) for query in self.weigh(queries)]
         _ = self._tables  # which all threads share

@@ -145,9 +145,7 @@ def look(held, n_held, where, weight, least, part, grid, sums, marks, places):
     return _look_computed(held, n_held, where, weight, least, part, grid, sums, marks, places)
 
 
-@kernel(
-    I8(PLACES, I8, nb.types.UniTuple(I8, 3), F8, F8, TUPLE, F8[::1], PLACES)
-)  # fmt: skip
+@kernel(I8(PLACES, I8, nb.types.UniTuple(I8, 3), F8, F8, TUPLE, F8[::1], PLACES))
 def seek(held, n_held, where, weight, least, part, sums, places):
     """What `look` does for a term without a grid; the places held ascend.
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from searchkit.home import home
+from searchkit.models.fingerprint import file_sha256
 from searchkit.models.telling import tell
 
 Function = Callable[..., Any]
@@ -61,10 +62,8 @@ class Kernels:
         Under NUMBA_CACHE_DIR if that is set, else beside the sources or, where those may not be
         written, under SEARCHKIT_HOME.
         """
-        content = sha256()
-        for source in sorted(self._sources.glob(self._pattern)):
-            content.update(sha256(source.read_bytes()).digest())
-        return self._root / f"{self._name}{content.hexdigest()[:16]}"
+        content = [file_sha256(source) for source in sorted(self._sources.glob(self._pattern))]
+        return self._root / f"{self._name}{sha256(repr(content).encode()).hexdigest()[:16]}"
 
     def keeps(self, function: str) -> bool:
         """Whether a function is compiled already, so that it loads at once."""
